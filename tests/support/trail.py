@@ -27,18 +27,18 @@ def entries(*actions: str) -> list[AuditEntry]:
     return list(AuditEntry.objects.filter(action__in=actions).order_by("pk"))
 
 
-def the(action: str) -> AuditEntry:
+def only(action: str) -> AuditEntry:
     """Return the only entry of an action."""
     [entry] = entries(action)
     return entry
 
 
-def who(entry: AuditEntry) -> tuple[str, str]:
+def people(entry: AuditEntry) -> tuple[str, str]:
     """Return the actor and the owner of an entry."""
     return entry.actor_name, entry.owner_name
 
 
-def whence(entry: AuditEntry) -> tuple[str, str | None, str]:
+def source(entry: AuditEntry) -> tuple[str, str | None, str]:
     """Return the interface, address and user agent of an entry."""
     return entry.interface, entry.address, entry.user_agent
 

@@ -10,7 +10,7 @@ from exports.models import Preset
 from exports.spec import presets
 from exports.spec.spec import build_spec
 from tests.support.starting import start_export
-from tests.support.trail import BY_ADMIN, BY_PAGE, client_of, entries, the, whence, who
+from tests.support.trail import BY_ADMIN, BY_PAGE, client_of, entries, only, people, source
 
 pytestmark = [pytest.mark.django_db, pytest.mark.proves("audit-trail-is-complete")]
 
@@ -57,8 +57,8 @@ def subject(entry):
 def test_preset_that_is_saved_is_recorded(page, url, origin):
     preset = save(page, url=url)
 
-    entry = the("preset_saved")
-    assert (who(entry), whence(entry)) == (("ada", ""), origin)
+    entry = only("preset_saved")
+    assert (people(entry), source(entry)) == (("ada", ""), origin)
     assert subject(entry) == ("preset", str(preset.pk), "Mine")
     assert entry.details == {"exporter": "airports", "format": "csv"}
 
@@ -70,7 +70,7 @@ def test_preset_that_is_changed_is_recorded(page, more):
     save(page, **more)
 
     assert written() == ["preset_saved", "preset_changed"]
-    assert who(the("preset_changed")) == ("ada", "")
+    assert people(only("preset_changed")) == ("ada", "")
 
 
 def test_unchanged_preset_is_not_recorded_again(page):
@@ -96,7 +96,7 @@ def test_sharing_and_unsharing_a_preset_are_recorded(page, team):
 
     assert written() == ["preset_saved", "preset_shared", "preset_changed", "preset_unshared"]
     for action in ("preset_shared", "preset_unshared"):
-        assert (the(action).details["team"], who(the(action))) == ("Analysts", ("ada", ""))
+        assert (only(action).details["team"], people(only(action))) == ("Analysts", ("ada", ""))
 
 
 def test_preset_that_is_deleted_is_recorded(page):
@@ -104,9 +104,9 @@ def test_preset_that_is_deleted_is_recorded(page):
 
     page.post(f"/exports/presets/{preset.pk}/delete")
 
-    entry = the("preset_deleted")
+    entry = only("preset_deleted")
     assert not Preset.objects.filter(name="Mine").exists()
-    assert (who(entry), whence(entry)) == (("ada", ""), BY_PAGE)
+    assert (people(entry), source(entry)) == (("ada", ""), BY_PAGE)
     assert subject(entry) == ("preset", str(preset.pk), "Mine")
 
 
@@ -117,7 +117,7 @@ def test_preset_deleted_with_its_owner_is_recorded(page, ada):
     operator.post(f"/admin/auth/user/{ada.pk}/delete/", {"post": "yes"})
 
     assert not Preset.objects.exists()
-    assert who(the("preset_deleted")) == ("operator", "ada")
+    assert people(only("preset_deleted")) == ("operator", "ada")
 
 
 def test_deleted_team_unshares_its_presets(page, team):
@@ -125,8 +125,8 @@ def test_deleted_team_unshares_its_presets(page, team):
 
     page.post(f"/admin/auth/group/{team.pk}/delete/", {"post": "yes"})
 
-    entry = the("preset_unshared")
-    assert (entry.object_kind, entry.object_label, whence(entry)) == ("group", "Analysts", BY_ADMIN)
+    entry = only("preset_unshared")
+    assert (entry.object_kind, entry.object_label, source(entry)) == ("group", "Analysts", BY_ADMIN)
     assert entry.details == {"presets": 1}
     assert entries("export_unshared") == []
 

@@ -34,9 +34,9 @@ from tests.support.trail import (
     BY_TOKEN,
     client_of,
     entries,
-    the,
-    whence,
-    who,
+    only,
+    people,
+    source,
 )
 
 pytestmark = [
@@ -94,8 +94,8 @@ def of(export):
 def test_export_that_is_started_on_a_page_is_recorded(ada):
     client_of(ada).post("/exports/", {"exporter": "airports", "format": "csv"})
 
-    entry = the("export_started")
-    assert (who(entry), whence(entry)) == (("ada", ""), BY_PAGE)
+    entry = only("export_started")
+    assert (people(entry), source(entry)) == (("ada", ""), BY_PAGE)
     assert subject(entry) == of(Export.objects.get())
     assert entry.details == {"exporter": "airports", "format": "csv"}
 
@@ -103,15 +103,15 @@ def test_export_that_is_started_on_a_page_is_recorded(ada):
 def test_export_that_is_started_in_the_admin_is_recorded(ada):
     client_of(ada).post("/admin/demo/airport/export/", {"format": "jsonl", "start": ""})
 
-    entry = the("export_started")
-    assert (who(entry), whence(entry)) == (("ada", ""), BY_ADMIN)
+    entry = only("export_started")
+    assert (people(entry), source(entry)) == (("ada", ""), BY_ADMIN)
     assert entry.details == {"exporter": "airports", "format": "jsonl"}
 
 
 def test_export_that_is_started_over_the_api_is_recorded(ada):
     client_of(ada).post(API, {"exporter": "airports"}, "application/json")
 
-    assert (who(the("export_started")), whence(the("export_started"))) == (("ada", ""), BY_API)
+    assert (people(only("export_started")), source(only("export_started"))) == (("ada", ""), BY_API)
 
 
 def test_export_that_is_started_with_a_token_is_recorded(ada):
@@ -119,7 +119,10 @@ def test_export_that_is_started_with_a_token_is_recorded(ada):
 
     client_of().post(API, {"exporter": "airports"}, "application/json", headers=bearer)
 
-    assert (who(the("export_started")), whence(the("export_started"))) == (("ada", ""), BY_TOKEN)
+    assert (people(only("export_started")), source(only("export_started"))) == (
+        ("ada", ""),
+        BY_TOKEN,
+    )
 
 
 def test_export_that_a_command_starts_is_recorded(ada, monkeypatch):
@@ -127,8 +130,8 @@ def test_export_that_a_command_starts_is_recorded(ada, monkeypatch):
 
     call_command("export", "airports", user="ada")
 
-    entry = the("export_started")
-    assert (who(entry), whence(entry)) == (("", "ada"), BY_COMMAND)
+    entry = only("export_started")
+    assert (people(entry), source(entry)) == (("", "ada"), BY_COMMAND)
     assert entry.details["command"] == "export"
     assert entry.details["account"] == getpass.getuser()
 
@@ -141,7 +144,7 @@ async def test_async_request_is_recorded_with_user_and_address(ada):
     await client.post("/exports/", {"exporter": "airports", "format": "csv"}, headers=headers)
 
     entry = await AuditEntry.objects.aget(action="export_started")
-    assert (who(entry), whence(entry)) == (("ada", ""), BY_PAGE)
+    assert (people(entry), source(entry)) == (("ada", ""), BY_PAGE)
 
 
 def test_duplicate_request_adds_no_entry(ada):
@@ -166,7 +169,7 @@ def test_export_that_is_refused_is_not_recorded(ada, settings):
 def test_export_of_the_audit_trail_is_recorded(ada):
     client_of(ada).post("/exports/", {"exporter": "audit", "format": "csv"})
 
-    assert the("export_started").details["exporter"] == "audit"
+    assert only("export_started").details["exporter"] == "audit"
 
 
 @pytest.mark.parametrize(
@@ -177,8 +180,8 @@ def test_repetition_names_the_export_that_it_repeats(ada, operator, export, stat
 
     operator.post(f"{ADMIN}{export.pk}/{button}/")
 
-    entry = the("export_repeated")
-    assert (who(entry), whence(entry)) == (("operator", "ada"), BY_ADMIN)
+    entry = only("export_repeated")
+    assert (people(entry), source(entry)) == (("operator", "ada"), BY_ADMIN)
     assert subject(entry) == of(Export.objects.exclude(pk=export.pk).get())
     assert entry.details["origin"] == str(export.pk)
 
@@ -192,8 +195,8 @@ def test_export_that_is_shared_is_recorded_with_its_team(ada):
 
     client_of(ada).post("/exports/", {"exporter": "airports", "format": "csv", "team": team.pk})
 
-    entry = the("export_shared")
-    assert (who(entry), whence(entry)) == (("ada", ""), BY_PAGE)
+    entry = only("export_shared")
+    assert (people(entry), source(entry)) == (("ada", ""), BY_PAGE)
     assert subject(entry) == of(Export.objects.get())
     assert entry.details["team"] == "Analysts"
 
@@ -205,8 +208,8 @@ def test_deleted_team_is_recorded_as_unsharing(ada, operator):
 
     operator.post(f"/admin/auth/group/{team.pk}/delete/", {"post": "yes"})
 
-    entry = the("export_unshared")
-    assert (who(entry), whence(entry), entry.object_label) == (
+    entry = only("export_unshared")
+    assert (people(entry), source(entry), entry.object_label) == (
         ("operator", ""),
         BY_ADMIN,
         "Analysts",
@@ -233,8 +236,8 @@ def test_button_press_is_recorded_once_with_its_user(operator, export, button, s
     for _ in range(2):
         operator.post(f"{ADMIN}{export.pk}/{button}/")
 
-    entry = the(action)
-    assert (who(entry), whence(entry)) == (("operator", "ada"), BY_ADMIN)
+    entry = only(action)
+    assert (people(entry), source(entry)) == (("operator", "ada"), BY_ADMIN)
     assert subject(entry) == of(export)
 
 
@@ -246,8 +249,12 @@ def test_cancellation_by_api_and_by_page_is_recorded(ada, export):
     client.post(f"/exports/{other.pk}/cancel")
 
     first, second = entries("export_cancelled")
-    assert (who(first), whence(first), first.object_key) == (("ada", ""), BY_API, str(export.pk))
-    assert (who(second), whence(second), second.object_key) == (("ada", ""), BY_PAGE, str(other.pk))
+    assert (people(first), source(first), first.object_key) == (("ada", ""), BY_API, str(export.pk))
+    assert (people(second), source(second), second.object_key) == (
+        ("ada", ""),
+        BY_PAGE,
+        str(other.pk),
+    )
 
 
 def test_export_stopped_by_a_lost_right_is_recorded(ada, export):
@@ -256,10 +263,10 @@ def test_export_stopped_by_a_lost_right_is_recorded(ada, export):
 
     runner.run(claimed)
 
-    entry = the("export_stopped")
+    entry = only("export_stopped")
     export.refresh_from_db()
     assert export.status == Status.FAILED
-    assert (who(entry), whence(entry), subject(entry)) == (("", "ada"), BY_SYSTEM, of(export))
+    assert (people(entry), source(entry), subject(entry)) == (("", "ada"), BY_SYSTEM, of(export))
     assert entry.details["reason"].startswith('You do not have permission to export "Airports".')
 
 
@@ -320,8 +327,8 @@ def test_action_that_is_rolled_back_has_no_entry(export):
 def test_download_is_recorded(operator, finished, path, origin):
     operator.get(path.format(finished.pk)).close()
 
-    entry = the("export_downloaded")
-    assert (who(entry), whence(entry)) == (("operator", "ada"), origin)
+    entry = only("export_downloaded")
+    assert (people(entry), source(entry)) == (("operator", "ada"), origin)
     assert subject(entry) == of(finished)
     assert entry.details == {
         "exporter": "flights",
@@ -357,8 +364,8 @@ def test_file_that_expires_is_recorded_once(finished):
     for _ in range(2):
         prune.prune(90)
 
-    entry = the("export_expired")
-    assert (who(entry), whence(entry), subject(entry)) == (("", "ada"), BY_SYSTEM, of(finished))
+    entry = only("export_expired")
+    assert (people(entry), source(entry), subject(entry)) == (("", "ada"), BY_SYSTEM, of(finished))
 
 
 def test_deletion_of_an_old_export_is_recorded(finished, monkeypatch):
@@ -368,17 +375,17 @@ def test_deletion_of_an_old_export_is_recorded(finished, monkeypatch):
 
     call_command("prune_exports")
 
-    entry = the("export_deleted")
+    entry = only("export_deleted")
     assert not Export.objects.exists()
-    assert (who(entry), whence(entry), subject(entry)) == (("", "ada"), BY_COMMAND, of(finished))
+    assert (people(entry), source(entry), subject(entry)) == (("", "ada"), BY_COMMAND, of(finished))
 
 
 def test_export_deleted_with_its_owner_is_recorded(ada, operator, export):
     operator.post(f"/admin/auth/user/{ada.pk}/delete/", {"post": "yes"})
 
-    entry = the("export_deleted")
+    entry = only("export_deleted")
     assert not Export.objects.exists()
-    assert (who(entry), whence(entry), subject(entry)) == (
+    assert (people(entry), source(entry), subject(entry)) == (
         ("operator", "ada"),
         BY_ADMIN,
         of(export),
@@ -399,8 +406,8 @@ def test_replay_is_recorded_with_its_options(stream, monkeypatch):
 
     call_command("replay_events", stream=["user-7"], since="2h")
 
-    entry = the("streams_replayed")
-    assert (who(entry), whence(entry), subject(entry)) == (
+    entry = only("streams_replayed")
+    assert (people(entry), source(entry), subject(entry)) == (
         ("", ""),
         BY_COMMAND,
         ("stream", "user-7", "user-7"),

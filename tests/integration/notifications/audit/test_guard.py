@@ -16,7 +16,7 @@ from notifications.audit import prune
 from notifications.audit.record import About, record
 from notifications.audit_actions import Action
 from notifications.models import AppendOnlyError, AuditEntry
-from tests.support.trail import BY_COMMAND, BY_SYSTEM, the, whence
+from tests.support.trail import BY_COMMAND, BY_SYSTEM, only, source
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -116,7 +116,7 @@ def test_old_entries_are_removed_in_recorded_batches(entry):
 
     pruned = list(AuditEntry.objects.filter(action="trail_pruned").order_by("pk"))
     assert [each.details["entries"] for each in pruned] == [2, 2, 1]
-    assert all(whence(each) == BY_SYSTEM for each in pruned)
+    assert all(source(each) == BY_SYSTEM for each in pruned)
     assert AuditEntry.objects.exclude(action="trail_pruned").get() == entry
 
 
@@ -141,8 +141,8 @@ def test_command_removes_entries_older_than_the_setting(entry, settings, monkeyp
 
     assert "Removed 3 entries of the audit trail." in capsys.readouterr().out
     assert AuditEntry.objects.filter(action="signed_in").count() == 3
-    assert whence(the("trail_pruned")) == BY_COMMAND
-    assert the("trail_pruned").details["entries"] == 3
+    assert source(only("trail_pruned")) == BY_COMMAND
+    assert only("trail_pruned").details["entries"] == 3
 
 
 def test_beat_removes_entries_older_than_the_setting(entry):

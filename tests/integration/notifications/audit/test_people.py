@@ -24,9 +24,9 @@ from tests.support.trail import (
     BY_PAGE,
     client_of,
     entries,
-    the,
-    whence,
-    who,
+    only,
+    people,
+    source,
 )
 
 pytestmark = [pytest.mark.django_db, pytest.mark.proves("audit-trail-is-complete")]
@@ -57,8 +57,8 @@ def run(monkeypatch, *words):
 def test_sign_in_is_recorded(ada):
     client_of().post("/login/", {"username": "ada", "password": "correct horse"})
 
-    entry = the("signed_in")
-    assert (who(entry), whence(entry)) == (("ada", ""), BY_PAGE)
+    entry = only("signed_in")
+    assert (people(entry), source(entry)) == (("ada", ""), BY_PAGE)
     assert (entry.actor_key, entry.object_key) == (str(ada.pk), str(ada.pk))
     assert timezone.now() - entry.at < timedelta(minutes=1)
 
@@ -66,17 +66,17 @@ def test_sign_in_is_recorded(ada):
 def test_sign_out_is_recorded(ada):
     client_of(ada).post("/logout/")
 
-    entry = the("signed_out")
-    assert (who(entry), whence(entry)) == (("ada", ""), BY_PAGE)
+    entry = only("signed_out")
+    assert (people(entry), source(entry)) == (("ada", ""), BY_PAGE)
 
 
 @pytest.mark.parametrize("path", ["/login/", "/admin/login/"])
 def test_failed_sign_in_is_recorded_with_the_tried_name(ada, path):
     client_of().post(path, {"username": "ada", "password": "wrong"})
 
-    entry = the("sign_in_failed")
-    assert who(entry) == ("", "")
-    assert whence(entry) == (BY_ADMIN if "admin" in path else BY_PAGE)
+    entry = only("sign_in_failed")
+    assert people(entry) == ("", "")
+    assert source(entry) == (BY_ADMIN if "admin" in path else BY_PAGE)
     assert (entry.object_kind, entry.object_label) == ("user", "ada")
     assert "wrong" not in str(vars(entry))
 
@@ -86,7 +86,7 @@ def test_tried_name_cannot_forge_or_fill_the_trail():
 
     client_of().post("/login/", {"username": name, "password": "wrong"})
 
-    label = the("sign_in_failed").object_label
+    label = only("sign_in_failed").object_label
     assert label.startswith("eve\\n\\x1b[2J\\u202eadmin")
     assert len(label) <= 200
 
@@ -95,7 +95,7 @@ def test_recorded_address_is_the_clients_not_the_proxys(ada):
     client = Client(REMOTE_ADDR="10.0.0.1", headers={"x-forwarded-for": "6.6.6.6, 198.51.100.4"})
     client.post("/login/", {"username": "ada", "password": "wrong"})
 
-    assert the("sign_in_failed").address == "198.51.100.4"
+    assert only("sign_in_failed").address == "198.51.100.4"
 
 
 @pytest.mark.proves("failed-signins-are-limited")
@@ -164,8 +164,8 @@ def test_password_that_a_superuser_changes_is_recorded(ada, operator):
 
     operator.post(f"{USERS}{ada.pk}/password/", form)
 
-    entry = the("password_changed")
-    assert (who(entry), whence(entry)) == (("operator", ""), BY_ADMIN)
+    entry = only("password_changed")
+    assert (people(entry), source(entry)) == (("operator", ""), BY_ADMIN)
     assert entry.object_label == "ada"
 
 
@@ -174,8 +174,8 @@ def test_password_that_a_command_changes_is_recorded(ada, monkeypatch):
 
     run(monkeypatch, "changepassword", "ada")
 
-    entry = the("password_changed")
-    assert (who(entry), whence(entry)) == (("", ""), BY_COMMAND)
+    entry = only("password_changed")
+    assert (people(entry), source(entry)) == (("", ""), BY_COMMAND)
     assert entry.details == {"command": "changepassword", "account": getpass.getuser()}
 
 
@@ -195,7 +195,7 @@ def test_password_that_is_made_unusable_is_a_change(ada):
     ada.set_unusable_password()
     ada.save(update_fields=["password"])
 
-    assert the("password_changed").object_label == "ada"
+    assert only("password_changed").object_label == "ada"
 
 
 def test_created_user_is_recorded_with_rights(operator):
@@ -204,7 +204,7 @@ def test_created_user_is_recorded_with_rights(operator):
     operator.post(f"{USERS}add/", {**form, "usable_password": "true"})
 
     entry = entries("user_created")[-1]
-    assert (who(entry), whence(entry)) == (("operator", ""), BY_ADMIN)
+    assert (people(entry), source(entry)) == (("operator", ""), BY_ADMIN)
     assert (entry.object_label, entry.details) == ("bob", {"rights": ["is_active"]})
 
 
@@ -213,9 +213,9 @@ def test_deleted_user_stays_in_the_trail(ada, operator):
 
     operator.post(f"{USERS}{ada.pk}/delete/", {"post": "yes"})
 
-    entry = the("user_deleted")
+    entry = only("user_deleted")
     assert not User.objects.filter(username="ada").exists()
-    assert (who(entry), whence(entry), entry.object_label) == (("operator", ""), BY_ADMIN, "ada")
+    assert (people(entry), source(entry), entry.object_label) == (("operator", ""), BY_ADMIN, "ada")
     assert AuditEntry.objects.get(action="signed_in", address=ADDRESS).actor_name == "ada"
 
 
@@ -234,16 +234,16 @@ def test_deactivated_user_is_recorded(ada, operator):
 
     change(operator, ada)
 
-    entry = the("rights_withdrawn")
-    assert (who(entry), whence(entry), entry.object_label) == (("operator", ""), BY_ADMIN, "ada")
+    entry = only("rights_withdrawn")
+    assert (people(entry), source(entry), entry.object_label) == (("operator", ""), BY_ADMIN, "ada")
     assert entry.details == {"rights": ["is_active", "is_staff"]}
 
 
 def test_new_superuser_is_recorded(ada, operator):
     change(operator, ada, is_active="on", is_superuser="on")
 
-    entry = the("rights_granted")
-    assert (who(entry), entry.details) == (("operator", ""), {"rights": ["is_superuser"]})
+    entry = only("rights_granted")
+    assert (people(entry), entry.details) == (("operator", ""), {"rights": ["is_superuser"]})
 
 
 def test_team_and_permission_of_a_user_are_recorded(ada, operator):
@@ -258,7 +258,7 @@ def test_team_and_permission_of_a_user_are_recorded(ada, operator):
     assert sorted((each.details for each in granted), key=str) == names
     assert sorted((each.details for each in withdrawn), key=str) == names
     for entry in (*granted, *withdrawn):
-        assert (who(entry), whence(entry)) == (("operator", ""), BY_ADMIN)
+        assert (people(entry), source(entry)) == (("operator", ""), BY_ADMIN)
         assert (entry.object_kind, entry.object_label) == ("user", "ada")
 
 
@@ -268,8 +268,8 @@ def test_permission_that_a_team_loses_is_recorded(operator):
 
     operator.post(f"/admin/auth/group/{team.pk}/change/", {"name": "Analysts"})
 
-    entry = the("rights_withdrawn")
-    assert (who(entry), whence(entry)) == (("operator", ""), BY_ADMIN)
+    entry = only("rights_withdrawn")
+    assert (people(entry), source(entry)) == (("operator", ""), BY_ADMIN)
     assert (entry.object_kind, entry.object_label) == ("group", "Analysts")
     assert entry.details == {"permissions": ["demo.export_flight"]}
 
@@ -291,8 +291,8 @@ def test_team_that_is_deleted_is_recorded(operator):
 
     operator.post(f"/admin/auth/group/{team.pk}/delete/", {"post": "yes"})
 
-    entry = the("rights_withdrawn")
-    assert (who(entry), entry.object_label) == (("operator", ""), "Analysts")
+    entry = only("rights_withdrawn")
+    assert (people(entry), entry.object_label) == (("operator", ""), "Analysts")
     assert entry.details == {"deleted": True}
 
 
@@ -337,8 +337,8 @@ def test_permissions_are_named_by_one_query(ada):
 def test_token_that_is_made_is_recorded_without_the_token(ada, monkeypatch, capsys):
     run(monkeypatch, "create_token", "ada", "--note", "nightly report")
 
-    entry = the("token_created")
-    assert (who(entry), whence(entry)) == (("", "ada"), BY_COMMAND)
+    entry = only("token_created")
+    assert (people(entry), source(entry)) == (("", "ada"), BY_COMMAND)
     assert (entry.object_kind, entry.object_label) == ("token", "nightly report")
     assert capsys.readouterr().out.strip() not in str(vars(entry))
 
@@ -348,8 +348,8 @@ def test_token_that_is_revoked_is_recorded(ada, operator):
 
     operator.post(f"/admin/notifications/token/{Token.objects.get().pk}/delete/", {"post": "yes"})
 
-    entry = the("token_revoked")
-    assert (who(entry), whence(entry)) == (("operator", "ada"), BY_ADMIN)
+    entry = only("token_revoked")
+    assert (people(entry), source(entry)) == (("operator", "ada"), BY_ADMIN)
     assert entry.object_label == "nightly report"
 
 
@@ -358,7 +358,7 @@ def test_token_deleted_with_its_user_is_recorded(ada, operator):
 
     operator.post(f"{USERS}{ada.pk}/delete/", {"post": "yes"})
 
-    assert who(the("token_revoked")) == ("operator", "ada")
+    assert people(only("token_revoked")) == ("operator", "ada")
 
 
 def test_token_that_is_refused_is_recorded(ada):
@@ -366,7 +366,7 @@ def test_token_that_is_refused_is_recorded(ada):
 
     answer = client.get("/api/v1/exports", headers={"authorization": "Bearer waybill_wrong"})
 
-    entry = the("token_refused")
+    entry = only("token_refused")
     assert answer.status_code == 401
-    assert (who(entry), entry.address) == (("", ""), ADDRESS)
+    assert (people(entry), entry.address) == (("", ""), ADDRESS)
     assert "waybill_wrong" not in str(vars(entry))

@@ -7,7 +7,7 @@ from django.contrib.auth.models import Group
 
 from notifications.api import tokens
 from tests.support.streaming import HOST, Socket, connected, headers, in_thread
-from tests.support.trail import ADDRESS, AGENT, entries, the, whence, who
+from tests.support.trail import ADDRESS, AGENT, entries, only, people, source
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -70,8 +70,8 @@ async def test_refused_token_is_in_the_audit_trail(user):
     assert not accepted
     await socket.disconnect()
 
-    entry = await in_thread(the, "token_refused")
-    assert (who(entry), whence(entry)) == (("", ""), ("socket", ADDRESS, AGENT))
+    entry = await in_thread(only, "token_refused")
+    assert (people(entry), source(entry)) == (("", ""), ("socket", ADDRESS, AGENT))
     assert "waybill_wrong" not in str(vars(entry))
 
 
