@@ -13,7 +13,7 @@ from tests.support.exporting import COLUMNS
 KEYS = range(1, 21)
 
 
-class Ran:
+class CommandResult:
     """The output and the exit status of a command."""
 
     def __init__(self, *arguments):
@@ -28,18 +28,18 @@ class Ran:
 
 
 def flights(*arguments):
-    return Ran("flights", "--columns", ",".join(COLUMNS), *arguments)
+    return CommandResult("flights", "--columns", ",".join(COLUMNS), *arguments)
 
 
-def exporter_that(does):
-    """Register an exporter that calls `does()` at its tenth row."""
+def exporter_calling(function):
+    """Return an exporter that calls `function()` at its tenth row."""
 
     class Acting(Exporter):
         queryset = Flight.objects.all()
         permission = "demo.export_flight"
         columns = [
             "id",
-            Column("done", needs=["id"], python=lambda key: does() if key == 10 else ""),
+            Column("done", needs=["id"], python=lambda key: function() if key == 10 else ""),
         ]
 
     return Acting

@@ -16,7 +16,7 @@ from exports.lifecycle import attempts
 from exports.models import Export
 from exports.spec import presets
 from exports.spec.spec import build_spec
-from tests.support.export_command import Ran
+from tests.support.export_command import CommandResult
 from tests.support.exporting import make_flights, run, use_folders
 from tests.support.list_export import PAGE as LIST_PAGE
 from tests.support.pages import text
@@ -85,7 +85,7 @@ def assert_refused(client, message):
     assert preview.status_code == 200
     assert message in text(preview)
 
-    ran = Ran("flights")
+    ran = CommandResult("flights")
     assert ran.status == 2
     assert message in ran.error
     assert not Export.objects.exists()

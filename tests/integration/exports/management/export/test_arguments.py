@@ -7,13 +7,13 @@ from django.contrib.auth.models import Permission, User
 
 from exports import lifecycle
 from exports.models import Export
-from tests.support.export_command import Ran, flights
+from tests.support.export_command import CommandResult, flights
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_command_stores_the_request_as_typed():
-    Ran(
+    CommandResult(
         *("flights", "--format", "jsonl", "--columns", "id,tailnum", "--label", "Two columns"),
         *("--filter", "carrier=UA", "--filter", "origin=EWR"),
     )
@@ -70,7 +70,7 @@ def test_options_are_passed_to_the_spec(monkeypatch, typed, given):
 def test_invalid_arguments_are_refused_and_nothing_is_saved(tmp_path, typed, reason):
     User.objects.create_user("guest")
 
-    ran = Ran(*(each.format(tmp=tmp_path) for each in typed))
+    ran = CommandResult(*(each.format(tmp=tmp_path) for each in typed))
 
     assert ran.status == 2
     assert reason in ran.error

@@ -13,7 +13,7 @@ from exports.lifecycle import queue
 from exports.management.terminal import follow
 from exports.models import Export
 from notifications.streams import backlog
-from tests.support.export_command import KEYS, Ran, flights
+from tests.support.export_command import KEYS, CommandResult, flights
 from tests.support.exporting import events, file_with, resume_with
 from tests.support.starting import start_export
 
@@ -71,7 +71,7 @@ def test_existing_export_can_be_followed_again():
     flights()
     export = Export.objects.get()
 
-    ran = Ran(str(export.pk), "--follow", "--output", "-")
+    ran = CommandResult(str(export.pk), "--follow", "--output", "-")
 
     assert (ran.status, ran.raw) == (0, file_with(KEYS))
     assert Export.objects.count() == 1
@@ -81,7 +81,7 @@ def test_follow_stops_at_a_paused_export(superuser):
     export = start_export(user=superuser, exporter="flights", enqueue=False)
     lifecycle.pause(export, by=superuser)
 
-    ran = Ran(str(export.pk), "--follow")
+    ran = CommandResult(str(export.pk), "--follow")
 
     assert (ran.status, ran.error.partition(".")[0]) == (3, "The export is paused")
 
@@ -90,7 +90,7 @@ def test_follow_stops_at_a_deleted_export(superuser, monkeypatch):
     export = start_export(user=superuser, exporter="flights", enqueue=False)
     delete_after(monkeypatch, export)
 
-    ran = Ran(str(export.pk), "--follow")
+    ran = CommandResult(str(export.pk), "--follow")
 
     assert (ran.status, ran.error) == (1, "The export was deleted.")
 
@@ -138,7 +138,7 @@ def test_long_wait_for_a_worker_suggests_the_healthcheck(superuser, monkeypatch)
     read = backlog.read
     monkeypatch.setattr(backlog, "read", then_cancel)
 
-    ran = Ran(str(export.pk), "--follow")
+    ran = CommandResult(str(export.pk), "--follow")
 
     assert ran.status == 3
     assert (

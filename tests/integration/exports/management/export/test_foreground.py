@@ -12,7 +12,7 @@ from exports.lifecycle import attempts, fairness, queue, rescue
 from exports.management.terminal.progress import Lines
 from exports.models import Export
 from exports.worker import runner
-from tests.support.export_command import KEYS, Ran, exporter_that, flights
+from tests.support.export_command import KEYS, CommandResult, exporter_calling, flights
 from tests.support.exporting import (
     content,
     events,
@@ -74,8 +74,8 @@ def test_failed_export_prints_its_reason():
     def fail():
         raise LookupError("no such plane")
 
-    with registered(exporter_that(fail)):
-        ran = Ran("acting")
+    with registered(exporter_calling(fail)):
+        ran = CommandResult("acting")
 
     assert (ran.status, ran.out) == (1, "")
     assert "LookupError: no such plane" in ran.error
@@ -88,8 +88,8 @@ def test_stopped_export_ends_the_command_with_status_3(does, was, settings):
     settings.EXPORTS_PAGE_ROWS = 5
     settings.EXPORTS_PART_ROWS = 5
 
-    with registered(exporter_that(lambda: does(Export.objects.get()))):
-        ran = Ran("acting")
+    with registered(exporter_calling(lambda: does(Export.objects.get()))):
+        ran = CommandResult("acting")
 
     assert (ran.status, ran.out) == (3, "")
     assert ran.error.startswith(f"The export is {was}. To follow it: manage.py export ")
@@ -117,8 +117,8 @@ def test_command_follows_a_worker_that_takes_over(monkeypatch):
     others, only = [], Export.objects.get
     monkeypatch.setattr(Lines, "say", say_and_tell)
 
-    with registered(exporter_that(lose_it)):
-        ran = Ran("acting")
+    with registered(exporter_calling(lose_it)):
+        ran = CommandResult("acting")
         others[0].join()
 
     export = only()

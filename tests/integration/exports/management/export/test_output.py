@@ -12,7 +12,7 @@ from demo.models import Flight
 from exports.management.terminal import output
 from exports.models import Export
 from exports.worker import extract
-from tests.support.export_command import KEYS, Ran, exporter_that, flights
+from tests.support.export_command import KEYS, CommandResult, exporter_calling, flights
 from tests.support.exporting import file_with, left_in, registered
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -58,7 +58,7 @@ def test_file_changed_in_storage_is_refused(tmp_path, target):
     stored.chmod(0o600)
     stored.write_bytes(stored.read_bytes().replace(b"370", b"371"))
 
-    ran = Ran(str(export.pk), "--follow", "--output", target.format(tmp=tmp_path))
+    ran = CommandResult(str(export.pk), "--follow", "--output", target.format(tmp=tmp_path))
 
     assert ran.status == 1
     assert "its SHA-256 does not match" in ran.error
@@ -75,7 +75,7 @@ def test_storage_failure_during_the_copy_is_reported(tmp_path, monkeypatch):
     export = Export.objects.get()
     monkeypatch.setattr(output.storage, "open_file", lambda _: Failing())
 
-    ran = Ran(str(export.pk), "--follow", "--output", str(tmp_path / "flights.csv"))
+    ran = CommandResult(str(export.pk), "--follow", "--output", str(tmp_path / "flights.csv"))
 
     assert ran.status == 1
     assert (
@@ -91,7 +91,7 @@ def test_expired_file_is_reported(arguments):
     Export.objects.update(expires_at=timezone.now())
     export = Export.objects.get()
 
-    ran = Ran(str(export.pk), "--follow", *arguments)
+    ran = CommandResult(str(export.pk), "--follow", *arguments)
 
     assert (ran.status, ran.out) == (1, "")
     assert ran.error.startswith(f"The file of export {export.pk} has expired")
@@ -103,8 +103,8 @@ def test_json_output_is_the_snapshot_even_after_a_failure():
     assert (done["status"], done["rows_done"], done["error"]) == ("succeeded", 20, "")
     assert done["id"] == str(Export.objects.get().pk)
 
-    with registered(exporter_that(lambda: 1 // 0)):
-        ran = Ran("acting", "--json")
+    with registered(exporter_calling(lambda: 1 // 0)):
+        ran = CommandResult("acting", "--json")
 
     assert ran.status == 1
     assert json.loads(ran.out)["status"] == "failed"
