@@ -14,7 +14,7 @@ from tests.support.streaming import append, session_of
 
 TIMEOUT = 20  # seconds, far more than any answer takes
 CONTINUED, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
-ASK = b'{"type":"ping","id":"raw"}'
+PING_TEXT = b'{"type":"ping","id":"raw"}'
 
 
 def frame(opcode, payload=b"", *, fin=True, reserved=0, masked=True, claimed=None):
@@ -80,22 +80,22 @@ def opened(port, cookie="", **more):
     """Open a connection and shake hands. The first frame may be read with the answer."""
     with connected_to(port) as connection:
         connection.sendall(handshake(port, cookie, **more))
-        said = connection.recv(4096)
-        assert said.startswith(b"HTTP/1.1 101"), said
+        received = connection.recv(4096)
+        assert received.startswith(b"HTTP/1.1 101"), received
         yield connection
 
 
 def close_code(port, cookie, sent):
     """Return the code of the close frame after `sent`, or None without such a frame."""
-    said = b""
+    received = b""
     with opened(port, cookie) as connection:
         with suppress(ConnectionError):
             connection.sendall(sent)
         with suppress(ConnectionError):
             while more := connection.recv(65_536):
-                said += more
+                received += more
     # A close frame begins with 0x88. All other frames are JSON or empty pongs.
-    _, _, close = said.partition(b"\x88")
+    _, _, close = received.partition(b"\x88")
     return struct.unpack("!H", close[1:3])[0] if close else None
 
 

@@ -16,9 +16,9 @@ from tests.integration.notifications.delivery.test_daphne import events_until, s
 from tests.services.waybill import Server
 from tests.support import odd_application
 from tests.support.raw_sockets import (
-    ASK,
     CONTINUED,
     PING,
+    PING_TEXT,
     REFUSED,
     TEXT,
     TIMEOUT,
@@ -68,7 +68,7 @@ def test_flood_closes_only_its_own_socket(server, ada, grace, sent):
 
 
 def test_largest_message_is_accepted_whole_and_in_fragments(server, ada):
-    text = ASK.ljust(LARGEST)
+    text = PING_TEXT.ljust(LARGEST)
     pieces = [text[at : at + 1024] for at in range(0, LARGEST, 1024)]
     fragments = frame(TEXT, pieces[0], fin=False)
     fragments += b"".join(frame(CONTINUED, piece, fin=False) for piece in pieces[1:-1])

@@ -14,11 +14,11 @@ from contextlib import suppress
 import pytest
 
 from tests.support.raw_sockets import (
-    ASK,
     BINARY,
     CLOSE,
     CONTINUED,
     PING,
+    PING_TEXT,
     PONG,
     TEXT,
     connected_to,
@@ -34,35 +34,37 @@ pytestmark = [
 ]
 
 FRAMES = {
-    "a text in pieces": frame(TEXT, ASK[:9], fin=False) + frame(CONTINUED, ASK[9:]),
-    "a ping between the pieces": frame(TEXT, ASK[:9], fin=False) + frame(PING) + frame(0, ASK[9:]),
+    "a text in pieces": frame(TEXT, PING_TEXT[:9], fin=False) + frame(CONTINUED, PING_TEXT[9:]),
+    "a ping between the pieces": frame(TEXT, PING_TEXT[:9], fin=False)
+    + frame(PING)
+    + frame(0, PING_TEXT[9:]),
     "very many pieces": frame(TEXT, b"", fin=False) + frame(CONTINUED, b"x", fin=False) * 20_000,
-    "without a mask": frame(TEXT, ASK, masked=False),
-    "a reserved kind": frame(0x3, ASK),
+    "without a mask": frame(TEXT, PING_TEXT, masked=False),
+    "a reserved kind": frame(0x3, PING_TEXT),
     "a reserved control": frame(0xB),
-    "reserved bits": frame(TEXT, ASK, reserved=7),
+    "reserved bits": frame(TEXT, PING_TEXT, reserved=7),
     "a ping in pieces": frame(PING, fin=False),
     "a ping that is too long": frame(PING, b"x" * 126),
-    "a piece of nothing": frame(CONTINUED, ASK),
-    "a text within a text": frame(TEXT, b"{", fin=False) + frame(TEXT, ASK),
+    "a piece of nothing": frame(CONTINUED, PING_TEXT),
+    "a text within a text": frame(TEXT, b"{", fin=False) + frame(TEXT, PING_TEXT),
     "no UTF-8": frame(TEXT, b'{"type":"ping","id":"\xff\xfe"}'),
     "half a character": frame(TEXT, "é".encode()[:1]),
     "a surrogate": frame(TEXT, b"\xed\xa0\x80"),
-    "binary": frame(BINARY, ASK),
+    "binary": frame(BINARY, PING_TEXT),
     "empty": frame(TEXT),
     "too large": frame(TEXT, b"x" * (64 * 1024 + 1)),
     "brackets": frame(TEXT, b"[" * (64 * 1024)),
-    "a length beyond all": frame(TEXT, ASK, claimed=2**63),
-    "a length that never comes": frame(TEXT, ASK, claimed=2**40),
+    "a length beyond all": frame(TEXT, PING_TEXT, claimed=2**63),
+    "a length that never comes": frame(TEXT, PING_TEXT, claimed=2**40),
     "a goodbye of one byte": frame(CLOSE, b"\x03"),
     "a goodbye with a bad code": frame(CLOSE, struct.pack("!H", 999)),
     "a goodbye with our code": frame(CLOSE, struct.pack("!H", 4401)),
     "a goodbye that is no text": frame(CLOSE, struct.pack("!H", 1000) + b"\xff"),
-    "words after the goodbye": frame(CLOSE) + frame(TEXT, ASK) * 3,
-    "a cut frame": frame(TEXT, ASK)[:7],
+    "words after the goodbye": frame(CLOSE) + frame(TEXT, PING_TEXT) * 3,
+    "a cut frame": frame(TEXT, PING_TEXT)[:7],
     "pings in a row": frame(PING, b"x" * 100) * 2_000,
     "pongs that nobody asked for": frame(PONG, b"x" * 100) * 2_000,
-    "questions in a row": frame(TEXT, ASK) * 3_000,
+    "questions in a row": frame(TEXT, PING_TEXT) * 3_000,
     "HTTP": b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
 }
 
@@ -92,9 +94,12 @@ HANDSHAKES = {
     "no path": (lambda to: handshake(*to, path="/"), b"403"),
     "a path of bytes": (lambda to: handshake(*to, path="/ws/%ff%00"), b"403"),
     "a query of bytes": (lambda to: handshake(*to, path="/ws/streams/?%ff=%"), b"101"),
-    "frames at once, let in": (lambda to: handshake(*to) + frame(TEXT, ASK) * 3, b"101"),
-    "frames at once, kept out": (lambda to: handshake(to[0], "x") + frame(TEXT, ASK) * 3, b"403"),
-    "frames and no handshake": (lambda to: frame(TEXT, ASK) * 3, b""),
+    "frames at once, let in": (lambda to: handshake(*to) + frame(TEXT, PING_TEXT) * 3, b"101"),
+    "frames at once, kept out": (
+        lambda to: handshake(to[0], "x") + frame(TEXT, PING_TEXT) * 3,
+        b"403",
+    ),
+    "frames and no handshake": (lambda to: frame(TEXT, PING_TEXT) * 3, b""),
     "noise": (lambda to: random.Random(7).randbytes(4_000) + b"\r\n\r\n", b"400"),
 }
 
