@@ -1,13 +1,9 @@
-"""Actions and results for tests of a socket and its streams."""
+"""Cursors and received items for tests of a socket."""
 
 from __future__ import annotations
 
 from notifications.streams import backlog
-from tests.support.streaming import append, in_thread
-
-
-async def say(stream, *events):
-    await in_thread(append, stream, *events)
+from tests.support.streaming import in_thread
 
 
 async def cursor_of(stream):

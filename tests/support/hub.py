@@ -1,8 +1,6 @@
-"""A subscriber of the hub, and a publisher."""
+"""A subscriber of the hub that records its calls."""
 
 from __future__ import annotations
-
-from tests.support.streaming import append, in_thread
 
 
 class Ear:
@@ -21,7 +19,3 @@ class Ear:
     @property
     def heard(self):
         return [item.name for item in self.items]
-
-
-async def say(*events, stream="user-1"):
-    await in_thread(append, stream, *events)

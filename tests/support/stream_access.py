@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from notifications.delivery import hub
 from notifications.streams import push
-from tests.support.streaming import append, eventually, in_thread
+from tests.support.streaming import eventually
 
 
 def joined():
     """Return whether messages of other processes reach this one."""
     return push.RECHECK_GROUP in hub.current()._joined
-
-
-async def say(stream, *events):
-    await in_thread(append, stream, *events)
 
 
 async def followed(socket, *streams):

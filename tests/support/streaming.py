@@ -60,6 +60,11 @@ def append(stream: str, *types: str, **data: Any) -> None:
         publish.append_many(stream, [(each, data) for each in types])
 
 
+async def append_events(stream: str, *types: str) -> None:
+    """Append an event of each of these types, like another process."""
+    await in_thread(append, stream, *types)
+
+
 def retain(stream: str, key: str, **data: Any) -> None:
     with transaction.atomic():
         publish.retain(stream, key, data)
@@ -134,7 +139,7 @@ class Socket:
         return events
 
     async def acknowledge(self) -> None:
-        """Return all received frames of all streams."""
+        """Acknowledge all received frames of all streams."""
         cursors = {each["stream"]: each["cursor"] for each in self.frames if "cursor" in each}
         for stream, cursor in cursors.items():
             await self.send("ack", stream=stream, cursor=cursor)

@@ -11,20 +11,20 @@ from django.db import transaction
 from notifications.delivery import consumer, hub
 from notifications.models import Stream
 from notifications.streams import backlog, publish, push, signed
-from tests.support.consuming import cursor_of, messages, say
-from tests.support.streaming import append, connected, eventually, in_thread, retain
+from tests.support.consuming import cursor_of, messages
+from tests.support.streaming import append, append_events, connected, eventually, in_thread, retain
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 async def test_null_cursor_brings_everything_kept_then_new_events(cookie, name):
-    await say(name, "a", "b")
+    await append_events(name, "a", "b")
     await in_thread(retain, name, "k", n=1)
 
     async with connected(cookie) as socket:
         answer = await socket.subscribe({name: None})
         await socket.events_until("b")
-        await say(name, "c")
+        await append_events(name, "c")
         await socket.events_until("c")
 
     assert (answer["recovered"], answer["cursor"].split(".")[1:]) == (True, ["0", "0"])
@@ -32,13 +32,13 @@ async def test_null_cursor_brings_everything_kept_then_new_events(cookie, name):
 
 
 async def test_latest_cursor_brings_only_new_events(cookie, name):
-    await say(name, "a")
+    await append_events(name, "a")
     await in_thread(retain, name, "k", n=1)
     latest = await cursor_of(name)
 
     async with connected(cookie) as socket:
         answer = await socket.subscribe({name: "latest"})
-        await say(name, "b")
+        await append_events(name, "b")
         await socket.events_until("b")
 
     assert answer["cursor"] == latest
@@ -46,9 +46,9 @@ async def test_latest_cursor_brings_only_new_events(cookie, name):
 
 
 async def test_cursor_brings_events_after_its_position(cookie, name):
-    await say(name, "a")
+    await append_events(name, "a")
     since = await cursor_of(name)
-    await say(name, "b")
+    await append_events(name, "b")
     await in_thread(retain, name, "k", n=1)
 
     async with connected(cookie) as socket:
@@ -62,7 +62,7 @@ async def test_cursor_brings_events_after_its_position(cookie, name):
 async def test_empty_stream_has_a_cursor_to_resume_from(cookie, name):
     async with connected(cookie) as socket:
         cursor = (await socket.subscribe({name: None}))["cursor"]
-    await say(name, "while away")
+    await append_events(name, "while away")
     async with connected(cookie) as socket:
         await socket.subscribe({name: cursor})
 
@@ -75,10 +75,10 @@ async def test_reconnecting_client_gets_exactly_the_missed_events(cookie, name):
     for turn in range(4):
         async with connected(cookie) as socket:
             await socket.subscribe({name: cursor})
-            await say(name, f"live {turn}")
+            await append_events(name, f"live {turn}")
             seen += await socket.events_until(f"live {turn}")
             cursor = socket.frames[-1]["cursor"]
-        await say(name, f"missed {turn}", f"missed too {turn}")
+        await append_events(name, f"missed {turn}", f"missed too {turn}")
 
     expected = []
     for turn in range(4):
@@ -88,10 +88,10 @@ async def test_reconnecting_client_gets_exactly_the_missed_events(cookie, name):
 
 
 async def test_invalid_cursor_is_answered_with_a_reset(cookie, name):
-    await say(name, "old")
+    await append_events(name, "old")
     old = await cursor_of(name)
     await in_thread(Stream.objects.all().delete)
-    await say(name, "new")
+    await append_events(name, "new")
 
     async with connected(cookie) as socket:
         answer = await socket.subscribe({name: old})
@@ -104,12 +104,12 @@ async def test_invalid_cursor_is_answered_with_a_reset(cookie, name):
 
 async def test_stream_created_again_under_an_open_socket_is_reset(cookie, name, often_sweeps):
     async with connected(cookie) as socket:
-        await say(name, "old")
+        await append_events(name, "old")
         await socket.subscribe({name: None})
         await socket.events_until("old")
         await in_thread(Stream.objects.all().delete)
 
-        await say(name, "new")
+        await append_events(name, "new")
         await socket.events_until("new")
 
     assert [each["type"] for each in socket.frames[-2:]] == ["reset", "event"]
@@ -141,8 +141,8 @@ async def test_event_pushed_twice_is_sent_once(cookie, name, monkeypatch):
     monkeypatch.setattr(push, "_send", send_twice)
     async with connected(cookie) as socket:
         await socket.subscribe({name: None})
-        await say(name, "a", "b")
-        await say(name, "last")
+        await append_events(name, "a", "b")
+        await append_events(name, "last")
 
         assert await socket.events_until("last") == ["a", "b", "last"]
 
@@ -162,7 +162,7 @@ async def test_event_committed_between_joining_and_reading_comes_once(cookie, na
     async with connected(cookie) as socket:
         await socket.subscribe({name: None})
         await socket.events_until("after the read")
-        await say(name, "last")
+        await append_events(name, "last")
 
         assert await socket.events_until("last") == ["last"]
     assert messages(socket) == ["before the read", "after the read", "last"]
@@ -216,24 +216,24 @@ async def test_several_streams_share_one_socket(user, cookie, name):
 
     async with connected(cookie) as socket:
         await socket.subscribe({name: None, team: None})
-        await say(name, "mine")
-        await say(team, "ours")
+        await append_events(name, "mine")
+        await append_events(team, "ours")
         await socket.until(lambda frame: frame.get("event") == "ours")
 
         await socket.send("unsubscribe", streams=[team])
         await socket.send("ping", id="unsubscribed")
         await socket.until(lambda frame: frame["type"] == "pong")
-        await say(team, "not for us any more")
-        await say(name, "last")
+        await append_events(team, "not for us any more")
+        await append_events(name, "last")
         await socket.events_until("last")
 
     assert messages(socket) == ["mine", "ours", "last"]
 
 
 async def test_second_subscription_starts_from_its_own_cursor(cookie, name):
-    await say(name, "a")
+    await append_events(name, "a")
     since = await cursor_of(name)
-    await say(name, "b")
+    await append_events(name, "b")
 
     async with connected(cookie) as socket:
         await socket.subscribe({name: None})
@@ -245,7 +245,7 @@ async def test_second_subscription_starts_from_its_own_cursor(cookie, name):
 
 async def test_read_for_a_replaced_subscription_sends_nothing(cookie, name, monkeypatch):
     """Its reset would make the client forget what the new one does not send again."""
-    await say(name, "a", "b")
+    await append_events(name, "a", "b")
     since = await cursor_of(name)
     loop, may_end = asyncio.get_running_loop(), asyncio.Event()
     original = backlog.read
@@ -264,7 +264,7 @@ async def test_read_for_a_replaced_subscription_sends_nothing(cookie, name, monk
         await socket.send("ping", id="replaced")
         await socket.until(lambda frame: frame["type"] == "pong")
         may_end.set()
-        await say(name, "last")
+        await append_events(name, "last")
         await socket.events_until("last")
 
     assert [each["type"] for each in socket.frames] == ["welcome", "pong", "subscribed", "event"]

@@ -9,8 +9,7 @@ import pytest
 from notifications.delivery import consumer as consumers
 from notifications.delivery import hub
 from notifications.streams import backlog
-from tests.support.consuming import say
-from tests.support.streaming import connected, eventually, tasks_of_streams
+from tests.support.streaming import append_events, connected, eventually, tasks_of_streams
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -19,7 +18,7 @@ async def test_sockets_of_a_process_share_one_layer_member(cookie, name, valkey)
     async with connected(cookie) as one, connected(cookie) as two:
         await one.subscribe({name: None})
         await two.subscribe({name: None})
-        await say(name, "a")
+        await append_events(name, "a")
 
         assert await one.events_until("a") == await two.events_until("a") == ["a"]
         with valkey.client() as client:
@@ -34,7 +33,7 @@ async def test_slow_socket_does_not_delay_another(cookie, name, settings):
         await slow.subscribe({name: None})
         await quick.subscribe({name: None})
         for turn in range(20):
-            await say(name, f"{turn}")
+            await append_events(name, f"{turn}")
             assert await quick.events_until(f"{turn}") == [f"{turn}"]
             await quick.acknowledge()
 
@@ -55,7 +54,7 @@ async def test_slow_query_of_one_socket_does_not_delay_another(user, cookie, nam
         await slow.send("subscribe", streams={"a-slow": None})
         await eventually(lambda: begun)
         await quick.subscribe({name: None})
-        await say(name, "a")
+        await append_events(name, "a")
 
         assert await quick.events_until("a") == ["a"]
         may_end.set()
@@ -64,7 +63,7 @@ async def test_slow_query_of_one_socket_does_not_delay_another(user, cookie, nam
 async def test_closed_socket_leaves_nothing_behind(cookie, name, valkey):
     async with connected(cookie) as socket:
         await socket.subscribe({name: None})
-        await say(name, "a")
+        await append_events(name, "a")
         await socket.events_until("a")
         assert tasks_of_streams() == [
             "stream-heartbeat",

@@ -10,8 +10,7 @@ import pytest
 from notifications.delivery import consumer, hub
 from notifications.protocol import frames, rate_limits
 from notifications.streams import access
-from tests.support.consuming import say
-from tests.support.streaming import connected, eventually, in_thread, session_of
+from tests.support.streaming import append_events, connected, eventually, in_thread, session_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -160,7 +159,7 @@ async def test_client_that_acknowledges_every_frame_is_not_limited(cookie, name,
     """There are no more such acks than frames that the server has sent."""
     monkeypatch.setattr(rate_limits, "FRAMES_A_SECOND", 0)
     monkeypatch.setattr(rate_limits, "FRAMES_AT_ONCE", 2)
-    await say(name, *["log"] * 50, "last")
+    await append_events(name, *["log"] * 50, "last")
 
     async with connected(cookie) as socket:
         await socket.subscribe({name: None})
@@ -184,7 +183,7 @@ async def test_closed_socket_sends_nothing_more(cookie, name):
         await socket.subscribe({name: None})
         await socket.communicator.send_to(bytes_data=b"\0")
         await socket.send("ping", id="too late")
-        await say(name, "too late")
+        await append_events(name, "too late")
         assert await socket.close_code() == 4400
         await eventually(lambda: hub.current().counters["received"])
 

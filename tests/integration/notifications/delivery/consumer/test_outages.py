@@ -9,8 +9,8 @@ from django.db import OperationalError
 
 from notifications.delivery import consumer, handshake, hub
 from notifications.streams import access, backlog, push
-from tests.support.consuming import messages, say
-from tests.support.streaming import Socket, connected, headers, in_thread, retain
+from tests.support.consuming import messages
+from tests.support.streaming import Socket, append_events, connected, headers, in_thread, retain
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -19,11 +19,11 @@ async def test_sweeps_deliver_everything_without_pushes(cookie, name, often_swee
     async with connected(cookie) as socket:
         await socket.subscribe({name: None})
         for turn in range(3):
-            await say(name, f"a{turn}", f"b{turn}")
+            await append_events(name, f"a{turn}", f"b{turn}")
             await in_thread(retain, name, "k", n=turn)
 
             assert await socket.events_until(f"b{turn}") == [f"a{turn}", f"b{turn}"]
-        await say(name, "last")
+        await append_events(name, "last")
         await socket.events_until("last")
 
     assert "k=2" in messages(socket)
@@ -31,12 +31,12 @@ async def test_sweeps_deliver_everything_without_pushes(cookie, name, often_swee
 
 async def test_stream_can_be_subscribed_while_valkey_is_down(cookie, name, often_sweeps, valkey):
     valkey.kill()
-    await say(name, "before")
+    await append_events(name, "before")
 
     async with connected(cookie) as socket:
         await socket.subscribe({name: None})
         await socket.events_until("before")
-        await say(name, "after")
+        await append_events(name, "after")
 
         assert await socket.events_until("after") == ["after"]
 
@@ -45,17 +45,17 @@ async def test_socket_outlives_valkey(cookie, name, often_sweeps, valkey, monkey
     monkeypatch.setattr(push, "RETRY_AFTER", 0.0)
     async with connected(cookie) as socket:
         await socket.subscribe({name: None})
-        await say(name, "pushed")
+        await append_events(name, "pushed")
         await socket.events_until("pushed")
 
         valkey.kill()
-        await say(name, "swept")
+        await append_events(name, "swept")
         assert await socket.events_until("swept") == ["swept"]
 
         valkey.start()
         received = hub.current().counters["received"]
         for turn in range(1000):
-            await say(name, f"after {turn}")
+            await append_events(name, f"after {turn}")
             assert await socket.events_until(f"after {turn}") == [f"after {turn}"]
             if hub.current().counters["received"] > received:
                 break
@@ -65,11 +65,11 @@ async def test_socket_outlives_valkey(cookie, name, often_sweeps, valkey, monkey
 async def test_flush_of_valkey_loses_no_event(cookie, name, valkey):
     async with connected(cookie) as socket:
         await socket.subscribe({name: None})
-        await say(name, "before")
+        await append_events(name, "before")
         await socket.events_until("before")
 
         valkey.flush()
-        await say(name, "after")
+        await append_events(name, "after")
 
         assert await socket.events_until("after") == ["after"]
 
@@ -96,7 +96,7 @@ async def test_read_that_fails_is_tried_again_and_the_socket_stays(cookie, name,
         return original(*arguments)
 
     monkeypatch.setattr(backlog, "read", read)
-    await say(name, "a")
+    await append_events(name, "a")
     async with connected(cookie) as socket:
         await socket.subscribe({name: None})
 

@@ -11,8 +11,7 @@ from django.utils import timezone
 from notifications.api import tokens
 from notifications.delivery import consumer, recheck
 from notifications.models import Stream, Token
-from tests.support.consuming import say
-from tests.support.streaming import connected, eventually, in_thread
+from tests.support.streaming import append_events, connected, eventually, in_thread
 from tests.support.trail import entries
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -20,9 +19,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 async def test_foreign_stream_looks_like_a_missing_one(user, cookie):
     other = await in_thread(User.objects.create_user, "grace")
-    await say(f"user-{other.pk}", "secret")
+    await append_events(f"user-{other.pk}", "secret")
     group = await in_thread(Group.objects.create, name="others")
-    await say(f"team-{group.pk}", "secret")
+    await append_events(f"team-{group.pk}", "secret")
     streams = [
         f"user-{other.pk}",
         f"team-{group.pk}",
@@ -133,8 +132,8 @@ async def test_user_who_loses_a_stream_keeps_the_others(user, cookie, name, aske
 
         error = await socket.until(lambda frame: frame["type"] == "error")
         assert (error["code"], error["stream"]) == ("forbidden", team)
-        await say(team, "secret")
-        await say(name, "last")
+        await append_events(team, "secret")
+        await append_events(name, "last")
         assert await socket.events_until("last") == ["last"]
 
 
@@ -174,5 +173,5 @@ async def test_socket_stays_open_while_rights_cannot_be_checked(
         monkeypatch.setattr(consumer.handshake, "authenticate", fail)
         await eventually(lambda: len(asked) > 2)
 
-        await say(name, "a")
+        await append_events(name, "a")
         assert await socket.events_until("a") == ["a"]

@@ -6,20 +6,20 @@ import pytest
 from django.contrib.auth.models import Group
 
 from notifications.streams import backlog
-from tests.support.consuming import messages, say
-from tests.support.streaming import connected, in_thread, retain
+from tests.support.consuming import messages
+from tests.support.streaming import append_events, connected, in_thread, retain
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 async def test_window_of_frames_is_sent_and_the_rest_after_an_ack(cookie, name, settings):
     settings.NOTIFICATIONS_WINDOW = 3
-    await say(name, *"abcdefgh")
+    await append_events(name, *"abcdefgh")
 
     async with connected(cookie) as socket:
         await socket.subscribe({name: None})
         assert await socket.events_until("c") == ["a", "b", "c"]
-        await say(name, "live")
+        await append_events(name, "live")
         assert await socket.communicator.receive_nothing(0.2)
 
         seen = list("abc")
@@ -49,8 +49,8 @@ async def test_streams_have_separate_windows(user, cookie, name, settings):
     settings.NOTIFICATIONS_WINDOW = 1
     group = await in_thread(Group.objects.create, name="pilots")
     await in_thread(user.groups.add, group)
-    await say(name, "a", "b")
-    await say(f"team-{group.pk}", "c", "d")
+    await append_events(name, "a", "b")
+    await append_events(f"team-{group.pk}", "c", "d")
 
     async with connected(cookie) as socket:
         await socket.subscribe({name: None, f"team-{group.pk}": None})
@@ -61,7 +61,7 @@ async def test_streams_have_separate_windows(user, cookie, name, settings):
 
 async def test_rows_are_read_once_for_any_pattern_of_acks(cookie, name, settings, monkeypatch):
     settings.NOTIFICATIONS_WINDOW = 8
-    await say(name, *["log"] * 99, "last")
+    await append_events(name, *["log"] * 99, "last")
     rows = []
     original = backlog.read
 
@@ -87,7 +87,7 @@ async def test_client_that_does_not_acknowledge_is_closed_with_4408(
     settings.NOTIFICATIONS_WINDOW = 1
     settings.NOTIFICATIONS_HEARTBEAT_SECONDS = 0.02
     settings.NOTIFICATIONS_STALLED_SECONDS = 0.1
-    await say(name, "a", "b")
+    await append_events(name, "a", "b")
 
     async with connected(cookie) as socket:
         await socket.subscribe({name: None})
@@ -101,7 +101,7 @@ async def test_invalid_ack_is_ignored(cookie, name):
         await socket.subscribe({name: None})
         await socket.send("ack", stream=name, cursor="nonsense")
         await socket.send("ack", stream=name, cursor="e.1.2")
-        await say(name, "a")
+        await append_events(name, "a")
 
         assert await socket.events_until("a") == ["a"]
 
@@ -110,7 +110,7 @@ async def test_heartbeat_has_the_position_of_each_stream(cookie, name, settings)
     settings.NOTIFICATIONS_HEARTBEAT_SECONDS = 0.05
     async with connected(cookie) as socket:
         await socket.subscribe({name: None})
-        await say(name, "a")
+        await append_events(name, "a")
         await socket.events_until("a")
 
         beat = await socket.communicator.receive_json_from(15)

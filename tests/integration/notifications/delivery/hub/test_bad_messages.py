@@ -6,8 +6,8 @@ import pytest
 
 from notifications.delivery import hub
 from notifications.streams import signed
-from tests.support.hub import Ear, say
-from tests.support.streaming import eventually
+from tests.support.hub import Ear
+from tests.support.streaming import append_events, eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -39,7 +39,7 @@ async def test_malformed_message_is_counted_and_dropped(ear, poison):
     await the_hub.follow("user-1", ear)
 
     await the_hub._layer.group_send("user-1", signed.sign(poison))
-    await say("a")
+    await append_events("user-1", "a")
 
     await eventually(lambda: ear.heard == ["a"])
     assert the_hub.counters["poison"] == 1
@@ -52,7 +52,7 @@ async def test_malformed_bytes_are_counted_and_dropped(ear, valkey):
     with valkey.client() as client:
         for garbage in (b"", b"\xc1", b"hello", b"\x81\xa1k", b"\x93\x01\x02\x03", b"\x07"):
             client.publish("waybill__group__user-1", garbage)
-    await say("a")
+    await append_events("user-1", "a")
 
     await eventually(lambda: ear.heard == ["a"])
     assert the_hub.counters["poison"] == 6
@@ -65,7 +65,7 @@ async def captured(the_hub, ear):
     """A push as it goes over the layer, of an event that `ear` has heard."""
     receive, found = the_hub._receive, []
     the_hub._receive = lambda given: (found.append(given), receive(given))
-    await say("a")
+    await append_events("user-1", "a")
     await eventually(lambda: ear.heard == ["a"])
     del the_hub._receive
     return found[0]
@@ -97,7 +97,7 @@ async def test_forged_push_is_counted_and_not_delivered(ear, valkey, settings, w
 
     with valkey.client() as client:
         assert client.publish("waybill__group__user-1", the_hub._layer.serialize(forged)) == 1
-    await say("b")
+    await append_events("user-1", "b")
 
     await eventually(lambda: ear.heard == ["a", "b"])
     counters = the_hub.counters

@@ -13,8 +13,8 @@ from django.db.backends.utils import CursorWrapper
 from notifications.delivery import hub
 from notifications.streams import backlog, push
 from notifications.streams.cursor import Cursor
-from tests.support.hub import Ear, say
-from tests.support.streaming import eventually, tasks_of_streams
+from tests.support.hub import Ear
+from tests.support.streaming import append_events, eventually, tasks_of_streams
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 async def test_sweep_reports_the_position_of_each_stream(ear, often_sweeps):
-    await say("a", "b")
+    await append_events("user-1", "a", "b")
     await hub.current().follow("user-1", ear)
 
     await eventually(lambda: ear.heads)
@@ -56,7 +56,7 @@ async def test_sweep_is_one_query_for_any_number_of_followers(ear, often_sweeps,
         return execute(cursor, sql, params)
 
     for number in range(50):
-        await say("a", stream=f"user-{number}")
+        await append_events(f"user-{number}", "a")
         for each in (ear, Ear(), Ear()):
             await the_hub.follow(f"user-{number}", each)
     with monkeypatch.context() as patch:
@@ -81,7 +81,7 @@ async def test_sweeps_continue_after_a_failed_sweep(ear, often_sweeps, monkeypat
         return original(names)
 
     monkeypatch.setattr(backlog, "heads", heads)
-    await say("a")
+    await append_events("user-1", "a")
     await hub.current().follow("user-1", ear)
 
     await eventually(lambda: ear.heads)
@@ -96,7 +96,7 @@ async def test_sweeps_deliver_events_while_valkey_is_down(ear, valkey, often_swe
     valkey.kill()
 
     await hub.current().follow("user-1", ear)
-    await say("a")
+    await append_events("user-1", "a")
 
     await eventually(lambda: ear.heads and ear.heads[-1].offset == 1)
     assert ear.heard == []
@@ -110,7 +110,7 @@ async def test_layer_that_starts_late_is_joined(ear, valkey, often_sweeps, chann
 
     await eventually(lambda: "waybill__group__user-1" in channels())
     push._retry_at = 0.0
-    await say("a")
+    await append_events("user-1", "a")
 
     await eventually(lambda: ear.heard == ["a"])
 
@@ -192,7 +192,7 @@ async def test_flush_of_valkey_loses_no_push(ear, valkey):
     await hub.current().follow("user-1", ear)
 
     valkey.flush()
-    await say("a")
+    await append_events("user-1", "a")
 
     await eventually(lambda: ear.heard == ["a"])
 
@@ -205,7 +205,7 @@ async def test_pushes_arrive_again_after_a_restart_of_valkey(ear, valkey, channe
 
     await eventually(lambda: "waybill__group__user-1" in channels())
     push._retry_at = 0.0
-    await say("a")
+    await append_events("user-1", "a")
 
     await eventually(lambda: ear.heard == ["a"])
 
@@ -217,7 +217,7 @@ async def test_connection_that_valkey_drops_is_made_again(ear, valkey, channels,
         client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
 
     await eventually(lambda: "waybill__group__user-1" in channels())
-    await say("a")
+    await append_events("user-1", "a")
 
     await eventually(lambda: ear.heard == ["a"])
 
@@ -233,11 +233,11 @@ async def test_listener_that_dies_is_replaced(ear, often_sweeps, monkeypatch, ca
 
     monkeypatch.setattr(the_hub._layer, "receive", receive, raising=False)
     await the_hub.follow("user-1", ear)
-    await say("lost on the way")
+    await append_events("user-1", "lost on the way")
     await eventually(lambda: "The listener of the channel layer failed" in caplog.text)
 
     await eventually(lambda: the_hub._listener and the_hub._joined)
-    await say("a")
+    await append_events("user-1", "a")
 
     await eventually(lambda: ear.heard == ["a"])
 
@@ -246,20 +246,20 @@ async def test_hub_without_pushes_notices_and_joins_again(ear, often_sweeps, cap
     """Whatever the reason: here the layer has forgotten, in this process, who is in the group."""
     the_hub = hub.current()
     await the_hub.follow("user-1", ear)
-    await say("heard")
+    await append_events("user-1", "heard")
     await eventually(lambda: ear.heard == ["heard"])
     deaf = the_hub._channel
     the_hub._layer.groups.clear()
 
     while not the_hub.counters["renewed"]:
         sweeps = the_hub.counters["sweeps"]
-        await say("missed")
+        await append_events("user-1", "missed")
         await eventually(lambda sweeps=sweeps: the_hub.counters["sweeps"] > sweeps)
 
     assert ear.heard == ["heard"]
     assert "Pushes do not arrive" in caplog.text
     await eventually(lambda: the_hub._channel != deaf and the_hub._joined)
-    await say("heard again")
+    await append_events("user-1", "heard again")
     await eventually(lambda: ear.heard[-1] == "heard again")
 
 
@@ -276,10 +276,10 @@ async def test_silent_connection_is_replaced(ear, often_sweeps):
     silent.get_message = silence
     while not the_hub.counters["renewed"]:
         sweeps = the_hub.counters["sweeps"]
-        await say("missed")
+        await append_events("user-1", "missed")
         await eventually(lambda sweeps=sweeps: the_hub.counters["sweeps"] > sweeps)
     await eventually(lambda: shard._pubsub not in {None, silent} and the_hub._joined)
-    await say("heard again")
+    await append_events("user-1", "heard again")
 
     await eventually(lambda: ear.heard and ear.heard[-1] == "heard again")
 
@@ -289,14 +289,14 @@ async def test_working_hub_is_not_renewed(ear, often_sweeps):
     await the_hub.follow("user-1", ear)
 
     while the_hub.counters["sweeps"] < 10:
-        await say("a")
+        await append_events("user-1", "a")
     await eventually(lambda: len(ear.heard) == ear.heads[-1].offset)
 
     assert the_hub.counters["renewed"] == 0
 
 
 async def test_old_events_do_not_count_as_missed_pushes(ear, often_sweeps):
-    await say("long ago")
+    await append_events("user-1", "long ago")
     the_hub = hub.current()
     await the_hub.follow("user-1", ear)
 

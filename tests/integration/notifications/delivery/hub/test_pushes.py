@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from notifications.delivery import hub
-from tests.support.hub import Ear, say
-from tests.support.streaming import eventually, tasks_of_streams
+from tests.support.hub import Ear
+from tests.support.streaming import append_events, eventually, tasks_of_streams
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -18,9 +18,9 @@ async def test_push_reaches_only_followers_of_its_stream(ear):
     await hub.current().follow("user-1", ear)
     await hub.current().follow("user-2", other)
 
-    await say("a", "b")
-    await say("c")
-    await say("z", stream="user-2")
+    await append_events("user-1", "a", "b")
+    await append_events("user-1", "c")
+    await append_events("user-2", "z")
 
     await eventually(lambda: ear.heard == ["a", "b", "c"] and other.heard == ["z"])
 
@@ -40,7 +40,7 @@ async def test_item_is_shared_by_followers_and_encoded_once(ear):
     await hub.current().follow("user-1", ear)
     await hub.current().follow("user-1", other)
 
-    await say("a")
+    await append_events("user-1", "a")
     await eventually(lambda: ear.heard == other.heard == ["a"])
 
     assert ear.items[0] is other.items[0]
@@ -53,7 +53,7 @@ async def test_follower_that_leaves_receives_no_more(ear):
     await hub.current().follow("user-1", other)
 
     await hub.current().leave("user-1", other)
-    await say("a")
+    await append_events("user-1", "a")
 
     await eventually(lambda: ear.heard == ["a"])
     assert other.heard == []
@@ -142,7 +142,7 @@ async def test_hub_uses_the_dedicated_channel_layer_of_a_project(ear, settings, 
     settings.NOTIFICATIONS_CHANNEL_LAYER = "streams"
 
     await hub.current().follow("user-1", ear)
-    await say("a")
+    await append_events("user-1", "a")
 
     await eventually(lambda: ear.heard == ["a"])
     groups = [name for name in channels() if "__group__" in name]
@@ -154,7 +154,7 @@ async def test_leaving_an_unfollowed_stream_is_harmless(ear):
     await hub.current().follow("user-1", ear)
     await hub.current().leave("user-2", ear)
 
-    await say("a")
+    await append_events("user-1", "a")
 
     await eventually(lambda: ear.heard == ["a"])
 
@@ -167,7 +167,7 @@ async def test_follower_that_joins_as_the_last_one_leaves_gets_pushes(ear):
         await the_hub.follow("user-1", old)
         await asyncio.gather(the_hub.leave("user-1", old), the_hub.follow("user-1", new))
 
-        await say("a")
+        await append_events("user-1", "a")
         await eventually(lambda new=new: new.heard == ["a"])
 
         await the_hub.leave("user-1", new)
@@ -178,6 +178,6 @@ async def test_hub_can_be_restarted(ear):
     await hub.current().leave("user-1", ear)
     await hub.current().follow("user-1", ear)
 
-    await say("a")
+    await append_events("user-1", "a")
 
     await eventually(lambda: ear.heard == ["a"])

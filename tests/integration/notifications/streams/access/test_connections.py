@@ -13,8 +13,8 @@ from django.urls import reverse
 from notifications.api import tokens
 from notifications.delivery import consumer, handshake
 from notifications.models import Token
-from tests.support.stream_access import followed, is_deactivated, kinds, say
-from tests.support.streaming import connected, in_thread, session_of
+from tests.support.stream_access import followed, is_deactivated, kinds
+from tests.support.streaming import append_events, connected, in_thread, session_of
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -67,7 +67,7 @@ async def test_user_without_access_is_disconnected_at_once(
 
         assert await socket.close_code() == 4401
 
-        await say(stream, "later")
+        await append_events(stream, "later")
         assert await neighbour.events_until("later") == ["later"]
         assert kinds(neighbour) == ["welcome", "subscribed", "later"]
         await nothing_more_came(socket)
@@ -88,7 +88,7 @@ async def test_only_the_program_with_the_revoked_token_is_disconnected(ada, team
 
         assert await socket.close_code() == 4401
 
-        await say(stream, "later")
+        await append_events(stream, "later")
         assert await neighbour.events_until("later") == ["later"]
         await nothing_more_came(socket)
 
@@ -149,5 +149,5 @@ async def test_sign_out_in_one_browser_keeps_another_connected(ada, browser, coo
         await in_thread(signs_out, ada, browser)
 
         assert await socket.close_code() == 4401
-        await say(f"user-{ada.pk}", "later")
+        await append_events(f"user-{ada.pk}", "later")
         assert await other.events_until("later") == ["later"]

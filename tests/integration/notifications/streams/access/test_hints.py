@@ -12,15 +12,23 @@ from django.db import transaction
 from notifications.delivery import consumer, handshake, hub, recheck, rights_signals
 from notifications.streams import push, signed
 from notifications.streams.push import RightsChanged
-from tests.support.stream_access import followed, is_deactivated, joined, say
-from tests.support.streaming import Socket, connected, eventually, headers, in_thread, session_of
+from tests.support.stream_access import followed, is_deactivated, joined
+from tests.support.streaming import (
+    Socket,
+    append_events,
+    connected,
+    eventually,
+    headers,
+    in_thread,
+    session_of,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 async def asked_nobody(socket, stream):
     """What was told before this event would have come before it."""
-    await say(stream, "said")
+    await append_events(stream, "said")
     await socket.events_until("said")
     return hub.current().counters["rechecks"] == 0
 
@@ -126,7 +134,7 @@ async def test_malformed_hint_is_dropped(ada, cookie):
             await hub.current()._layer.group_send(
                 push.RECHECK_GROUP, signed.sign({"type": push.RECHECK, **message})
             )
-        await say(f"user-{ada.pk}", "later")
+        await append_events(f"user-{ada.pk}", "later")
 
         assert await socket.events_until("later") == ["later"]
         assert hub.current().counters["poison"] == 2
@@ -152,7 +160,7 @@ async def test_recheck_of_all_users_leaves_threads_for_reads(ada, grace, team, c
     await eventually(lambda: len(asked) == hub.RECHECKS)
 
     # Those who are asked for now hold up two threads. The others are free.
-    await say(f"team-{team.pk}", "read from the table")
+    await append_events(f"team-{team.pk}", "read from the table")
     await sockets[-1].subscribe({f"team-{team.pk}": None})
     await sockets[-1].events_until("read from the table")
     assert len(asked) == hub.RECHECKS

@@ -14,8 +14,15 @@ from notifications.delivery import hub
 from notifications.delivery.follower import Follower
 from notifications.models import Stream
 from notifications.streams import access, backlog, push
-from tests.support.stream_access import joined, leaves_the_team, say
-from tests.support.streaming import TIMEOUT, connected, eventually, in_thread, session_of
+from tests.support.stream_access import joined, leaves_the_team
+from tests.support.streaming import (
+    TIMEOUT,
+    append_events,
+    connected,
+    eventually,
+    in_thread,
+    session_of,
+)
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -57,7 +64,7 @@ async def test_right_lost_just_after_the_check_ends_an_event_stream(
 ):
     stream, may_read, the_hub = f"team-{team.pk}", access.may_read, hub.current()
     neighbours_cookie = await in_thread(session_of, grace)
-    await say(stream, "secret")
+    await append_events(stream, "secret")
 
     def withdrawn_meanwhile(user, name):
         answer = may_read(user, name)
@@ -78,7 +85,7 @@ async def test_right_lost_just_after_the_check_ends_an_event_stream(
 
 async def test_right_lost_during_a_read_withholds_the_page(ada, team, client, monkeypatch):
     stream, read, the_hub = f"team-{team.pk}", backlog.read, hub.current()
-    await say(stream, "secret")
+    await append_events(stream, "secret")
 
     def withdrawn_meanwhile(*arguments):
         page = read(*arguments)
@@ -172,7 +179,7 @@ async def test_forbidden_stream_looks_like_a_missing_one(*, ada, grace, team, co
     export = await in_thread(Export.objects.create, owner=grace, exporter="flights")
     stream = name.format(ada=ada.pk, grace=grace.pk, team=team.pk, export=export.pk)
     if "{" in name:
-        await say(stream, "secret")
+        await append_events(stream, "secret")
     existed = await in_thread(Stream.objects.filter(name=stream).exists)
 
     async with connected(cookie) as socket:

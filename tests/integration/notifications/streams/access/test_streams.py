@@ -11,15 +11,15 @@ from django.db import OperationalError
 
 from exports.models import Export
 from notifications.delivery import consumer, handshake, hub, recheck, rights_signals
-from tests.support.stream_access import (
-    followed,
-    is_deactivated,
-    joined,
-    kinds,
-    leaves_the_team,
-    say,
+from tests.support.stream_access import followed, is_deactivated, joined, kinds, leaves_the_team
+from tests.support.streaming import (
+    TIMEOUT,
+    append_events,
+    connected,
+    eventually,
+    in_thread,
+    session_of,
 )
-from tests.support.streaming import TIMEOUT, connected, eventually, in_thread, session_of
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -81,7 +81,7 @@ async def test_user_without_a_right_loses_only_that_stream_at_once(
         while len([kind for kind in kinds(socket) if kind == "forbidden"]) < len(lost):
             await socket.next()
         for stream in (*streams.values(), own):
-            await say(stream, "later")
+            await append_events(stream, "later")
         while not any(each.get("event") and each["stream"] == own for each in socket.frames):
             await socket.next()
 
