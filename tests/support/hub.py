@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 
-class Ear:
-    """Records its calls."""
+class RecordingSubscriber:
+    """Records the calls of the hub. `names` are the types and keys of the items that it got."""
 
     def __init__(self):
         self.items = []
@@ -17,5 +17,5 @@ class Ear:
         self.heads.append(head)
 
     @property
-    def heard(self):
+    def names(self):
         return [item.name for item in self.items]

@@ -30,13 +30,13 @@ def channels(valkey):
 
 
 @pytest.fixture
-async def ear():
-    """A subscriber; what it follows it leaves at the end."""
+async def subscriber():
+    """A subscriber, which leaves all streams at the end."""
     from notifications.delivery import hub
-    from tests.support.hub import Ear
+    from tests.support.hub import RecordingSubscriber
 
-    ear = Ear()
-    yield ear
+    subscriber = RecordingSubscriber()
+    yield subscriber
     the_hub = hub.current()
     for stream in list(the_hub._followers):
         for follower in list(the_hub._followers.get(stream, ())):

@@ -6,7 +6,7 @@ import pytest
 
 from notifications.delivery import hub
 from notifications.streams import signed
-from tests.support.hub import Ear
+from tests.support.hub import RecordingSubscriber
 from tests.support.streaming import append_events, eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -34,39 +34,39 @@ def message(**changes):
         message(stream=["user-1"]),
     ],
 )
-async def test_malformed_message_is_counted_and_dropped(ear, poison):
+async def test_malformed_message_is_counted_and_dropped(subscriber, poison):
     the_hub = hub.current()
-    await the_hub.follow("user-1", ear)
+    await the_hub.follow("user-1", subscriber)
 
     await the_hub._layer.group_send("user-1", signed.sign(poison))
     await append_events("user-1", "a")
 
-    await eventually(lambda: ear.heard == ["a"])
+    await eventually(lambda: subscriber.names == ["a"])
     assert the_hub.counters["poison"] == 1
 
 
-async def test_malformed_bytes_are_counted_and_dropped(ear, valkey):
+async def test_malformed_bytes_are_counted_and_dropped(subscriber, valkey):
     the_hub = hub.current()
-    await the_hub.follow("user-1", ear)
+    await the_hub.follow("user-1", subscriber)
 
     with valkey.client() as client:
         for garbage in (b"", b"\xc1", b"hello", b"\x81\xa1k", b"\x93\x01\x02\x03", b"\x07"):
             client.publish("waybill__group__user-1", garbage)
     await append_events("user-1", "a")
 
-    await eventually(lambda: ear.heard == ["a"])
+    await eventually(lambda: subscriber.names == ["a"])
     assert the_hub.counters["poison"] == 6
 
 
 # -- what somebody else has written --------------------------------------------------------------
 
 
-async def captured(the_hub, ear):
-    """A push as it goes over the layer, of an event that `ear` has heard."""
+async def captured(the_hub, subscriber):
+    """A push as it goes over the layer, of an event that `subscriber` has got."""
     receive, found = the_hub._receive, []
     the_hub._receive = lambda given: (found.append(given), receive(given))
     await append_events("user-1", "a")
-    await eventually(lambda: ear.heard == ["a"])
+    await eventually(lambda: subscriber.names == ["a"])
     del the_hub._receive
     return found[0]
 
@@ -80,10 +80,10 @@ def with_another_key(message, settings):
 
 @pytest.mark.proves("pushes-cannot-be-forged")
 @pytest.mark.parametrize("way", ["key", "changed", "cut off", "none", "unsigned", "no text"])
-async def test_forged_push_is_counted_and_not_delivered(ear, valkey, settings, way):
+async def test_forged_push_is_counted_and_not_delivered(subscriber, valkey, settings, way):
     the_hub = hub.current()
-    await the_hub.follow("user-1", ear)
-    real = await captured(the_hub, ear)
+    await the_hub.follow("user-1", subscriber)
+    real = await captured(the_hub, subscriber)
     text = real["signed"].rpartition(":")[0]
     next_one = message(epoch="", offset=2)
     forged = {
@@ -99,17 +99,17 @@ async def test_forged_push_is_counted_and_not_delivered(ear, valkey, settings, w
         assert client.publish("waybill__group__user-1", the_hub._layer.serialize(forged)) == 1
     await append_events("user-1", "b")
 
-    await eventually(lambda: ear.heard == ["a", "b"])
+    await eventually(lambda: subscriber.names == ["a", "b"])
     counters = the_hub.counters
     assert (counters["forged"] + counters["poison"], counters["received"]) == (1, 2)
     assert counters["forged"] == (way not in {"unsigned", "no text"})
 
 
 @pytest.mark.proves("pushes-cannot-be-forged")
-async def test_replayed_push_is_counted(ear, valkey):
+async def test_replayed_push_is_counted(subscriber, valkey):
     the_hub = hub.current()
-    await the_hub.follow("user-1", ear)
-    real = await captured(the_hub, ear)
+    await the_hub.follow("user-1", subscriber)
+    real = await captured(the_hub, subscriber)
 
     with valkey.client() as client:
         for _ in range(3):
@@ -119,23 +119,23 @@ async def test_replayed_push_is_counted(ear, valkey):
 
 
 @pytest.mark.proves("pushes-cannot-be-forged")
-async def test_push_replayed_in_another_group_is_not_delivered(ear, valkey):
-    the_hub, other = hub.current(), Ear()
-    await the_hub.follow("user-1", ear)
+async def test_push_replayed_in_another_group_is_not_delivered(subscriber, valkey):
+    the_hub, other = hub.current(), RecordingSubscriber()
+    await the_hub.follow("user-1", subscriber)
     await the_hub.follow("user-2", other)
-    real = await captured(the_hub, ear)
+    real = await captured(the_hub, subscriber)
 
     with valkey.client() as client:
         client.publish("waybill__group__user-2", the_hub._layer.serialize(real))
 
     await eventually(lambda: the_hub.counters["repeated"] == 1)
-    assert other.heard == []
+    assert other.names == []
 
 
 @pytest.mark.proves("pushes-cannot-be-forged")
-async def test_flood_of_forged_pushes_is_logged_once(ear, valkey, settings, caplog):
+async def test_flood_of_forged_pushes_is_logged_once(subscriber, valkey, settings, caplog):
     the_hub = hub.current()
-    await the_hub.follow("user-1", ear)
+    await the_hub.follow("user-1", subscriber)
     forged = the_hub._layer.serialize(with_another_key(message(), settings))
 
     with valkey.client() as client:
