@@ -23,7 +23,7 @@ from tests.services.postgres import Postgres
 from tests.services.processes import ROOT, Run
 from tests.services.valkey import Valkey
 from tests.services.waybill import Server, Worker
-from tests.support.elsewhere import elsewhere
+from tests.support.other_thread import in_other_thread
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class _Photographer:
 
     def _under_way(self, page: Page, worker: Worker) -> None:
         """The dashboard and an export's page, while the worker rests in the middle of it."""
-        export = elsewhere(_request, "flights")
+        export = in_other_thread(_request, "flights")
         _is_in_the_middle(export)
         worker.freeze()
         page.goto("/exports/")

@@ -25,7 +25,7 @@ from exports.status import Stage, Status
 from notifications.inbox import notify
 from notifications.streams import publish
 from tests.support import flights
-from tests.support.elsewhere import elsewhere
+from tests.support.other_thread import in_other_thread
 from tests.support.signing_in import session_cookie
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def guest(owner: User) -> User:
     """Somebody who may see what is shared with them, and nothing else."""
     guest = User.objects.create_user("guest")
     guest.groups.add(Group.objects.create(name="Night shift"))
-    elsewhere(owner.groups.set, guest.groups.all())
+    in_other_thread(owner.groups.set, guest.groups.all())
     return guest
 
 
@@ -129,7 +129,7 @@ def exports(owner: User, guest: User) -> dict[str, Export]:
         )
         for name, fields in states.items()
     }
-    elsewhere(transaction.atomic(_log), made["failed"])
+    in_other_thread(transaction.atomic(_log), made["failed"])
     Preset.objects.create(
         owner=owner, name="What is asked each morning", exporter="flights", format="csv"
     )
@@ -240,8 +240,8 @@ def test_pages_have_no_accessibility_faults(
     look("dashboard of who may do nothing")
 
     signed_in_as(inspection, server, owner)
-    elsewhere(transaction.atomic(notify), owner, "Ready", body="With more.", url="/inbox/")
-    elsewhere(transaction.atomic(notify), owner, "Broken", level="error")
+    in_other_thread(transaction.atomic(notify), owner, "Ready", body="With more.", url="/inbox/")
+    in_other_thread(transaction.atomic(notify), owner, "Broken", level="error")
     page.goto("/exports/")
     look("dashboard")
     page.get_by_role("button", name="Notifications").click()

@@ -10,7 +10,7 @@ from django.db import transaction
 from playwright.sync_api import expect
 
 from notifications.inbox import notify
-from tests.support.elsewhere import elsewhere
+from tests.support.other_thread import in_other_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,7 @@ def ada(transactional_db, sign_in: Callable[[User], None]) -> User:
 
 
 def tell(user: User, title: str, **more: str) -> None:
-    elsewhere(transaction.atomic(notify), user, title, **more)
+    in_other_thread(transaction.atomic(notify), user, title, **more)
 
 
 def bell(page: Page) -> Locator:

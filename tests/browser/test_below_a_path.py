@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from playwright.sync_api import expect
 
 from tests.services import nginx
-from tests.support.elsewhere import elsewhere
+from tests.support.other_thread import in_other_thread
 from tests.support.starting import start_export
 from tests.support.streaming import append
 
@@ -50,12 +50,14 @@ def server(
 def test_page_below_a_path_is_live(page, sign_in):
     person = User.objects.create_superuser("demo")
     sign_in(person)
-    export = elsewhere(start_export, user=person, exporter="flights")
+    export = in_other_thread(start_export, user=person, exporter="flights")
 
     page.goto(f"/sub/exports/{export.pk}/")
     log = page.get_by_role("log")
     expect(log).to_be_visible()
-    elsewhere(append, export.stream, "log", level="INFO", message="it is live", logger="tests")
+    in_other_thread(
+        append, export.stream, "log", level="INFO", message="it is live", logger="tests"
+    )
 
     expect(log.get_by_text("it is live")).to_be_visible(timeout=IN_TIME)
     page.get_by_role("button", name="Cancel").click()

@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 from notifications.models import Event
 from tests.browser.line import Line
 from tests.services import nginx
-from tests.support.elsewhere import elsewhere
+from tests.support.other_thread import in_other_thread
 from tests.support.starting import start_export
 from tests.support.streaming import append
 from tests.support.waiting import wait_until
@@ -38,7 +38,7 @@ def export(transactional_db: None, sign_in: Callable[[User], None]) -> Export:
     """One that waits: its log is the test's to write."""
     user = User.objects.create_superuser("demo")
     sign_in(user)
-    return elsewhere(start_export, user=user, exporter="flights")
+    return in_other_thread(start_export, user=user, exporter="flights")
 
 
 @pytest.fixture
@@ -50,7 +50,9 @@ def line(server: Server) -> Iterator[Line]:
 
 def log(export: Export, *messages: object) -> None:
     for message in messages:
-        elsewhere(append, export.stream, "log", level="INFO", message=str(message), logger="tests")
+        in_other_thread(
+            append, export.stream, "log", level="INFO", message=str(message), logger="tests"
+        )
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from exports.lifecycle.announce import announce
 from exports.models import Export
 from exports.serialize import reload
 from exports.status import Stage, Status
-from tests.support.elsewhere import elsewhere
+from tests.support.other_thread import in_other_thread
 from tests.support.starting import start_export
 from tests.support.waiting import wait_until
 
@@ -101,25 +101,25 @@ def go_on(export: Export, rows_done: int) -> None:
 
 
 def test_announcements_leave_the_focus_where_it_was(page: Page, user: User):
-    export = elsewhere(start_export, user=user, exporter="flights")
+    export = in_other_thread(start_export, user=user, exporter="flights")
     page.goto("/exports/")
     card = page.locator(f"#{export.key}")
     announcer = page.locator("[data-announcements]")
     expect(announcer).to_have_attribute("role", "status")
     card.get_by_role("button", name="Cancel").focus()
 
-    export = elsewhere(attempts.claim, export.pk, worker="a test")
+    export = in_other_thread(attempts.claim, export.pk, worker="a test")
     expect(announcer).to_have_text("“Flights” has started.")
     expect(card.get_by_role("button", name="Cancel")).to_be_focused()
 
-    elsewhere(go_on, export, 10)
+    in_other_thread(go_on, export, 10)
     expect(card).to_contain_text("10 of 100 rows (10%)")
     expect(announcer).to_have_text("“Flights” has started.")
-    elsewhere(go_on, export, 30)
+    in_other_thread(go_on, export, 30)
     expect(announcer).to_have_text("“Flights”: 30% of the rows.")
 
     # Its button goes; what comes in its place does something else.
     card.get_by_role("button", name="Pause").focus()
-    elsewhere(lifecycle.pause, export)
+    in_other_thread(lifecycle.pause, export)
     expect(card).to_contain_text("Pausing.")
     expect(card.get_by_role("link", name="Flights")).to_be_focused()

@@ -11,7 +11,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from notifications.models import Event, Stream
-from tests.support.elsewhere import elsewhere
+from tests.support.other_thread import in_other_thread
 from tests.support.starting import start_export
 from tests.support.streaming import append
 from tests.support.waiting import wait_until
@@ -35,8 +35,8 @@ def export(transactional_db: None, sign_in: Callable[[User], None]) -> Export:
     """One that waits, with a long log: some lines wrap, some have several."""
     user = User.objects.create_superuser("demo")
     sign_in(user)
-    export = elsewhere(start_export, user=user, exporter="flights")
-    elsewhere(write, export)
+    export = in_other_thread(start_export, user=user, exporter="flights")
+    in_other_thread(write, export)
     return export
 
 
@@ -69,7 +69,7 @@ def message(n: int) -> str:
 
 def log(export: Export, *messages: str) -> None:
     for each in messages:
-        elsewhere(append, export.stream, "log", level="INFO", message=each, logger="tests")
+        in_other_thread(append, export.stream, "log", level="INFO", message=each, logger="tests")
 
 
 def line(page: Page, n: int) -> Locator:

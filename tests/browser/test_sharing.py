@@ -10,7 +10,7 @@ from django.contrib.auth.models import Group, Permission, User
 from playwright.sync_api import expect
 
 from tests.support import flights
-from tests.support.elsewhere import elsewhere
+from tests.support.other_thread import in_other_thread
 from tests.support.starting import start_export
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def test_team_member_follows_a_shared_export_and_downloads_it(
 
     page.evaluate(WATCH_THE_BAR)
 
-    export = elsewhere(start_export, user=owner, exporter="flights", team=team.pk)
+    export = in_other_thread(start_export, user=owner, exporter="flights", team=team.pk)
     card = page.locator(f"[data-list=live] #{export.key}")
     expect(card.locator(".owner")).to_have_text(
         "Ada Lovelace\N{RIGHT SINGLE QUOTATION MARK}s, shared with Analysts"

@@ -13,7 +13,7 @@ from exports import lifecycle
 from exports.models import Export
 from exports.status import Status
 from tests.support import exporting
-from tests.support.elsewhere import elsewhere
+from tests.support.other_thread import in_other_thread
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def test_dashboard_loads_one_page_two_files_and_a_socket(
     export = Export.objects.filter(status=Status.RUNNING).latest("created_at")
     admin = visitor.new_page()
     admin.goto("/admin/exports/export/?status__exact=running")
-    elsewhere(lifecycle.cancel, export, by=ada)
+    in_other_thread(lifecycle.cancel, export, by=ada)
     status = f"[data-export='{export.pk}'][data-cell=status]"
     expect(admin.locator(status)).to_have_text("Cancelling")
     expect(visited.locator(f"#{export.key}")).to_contain_text("Cancelling. The worker stops")
@@ -107,7 +107,7 @@ def test_dashboard_loads_one_page_two_files_and_a_socket(
 
 def test_layout_does_not_shift_when_a_bar_becomes_a_link(page: Page, ada: User) -> None:
     exporting.make_flights(range(1, 100))
-    export, other = elsewhere(exporting.start, ada), elsewhere(exporting.start, ada)
+    export, other = in_other_thread(exporting.start, ada), in_other_thread(exporting.start, ada)
     exporting.make_exports(ada, 1, 3)
     sign_in(page)
     page.add_init_script(NOTE_SHIFTS)
@@ -122,7 +122,7 @@ def test_layout_does_not_shift_when_a_bar_becomes_a_link(page: Page, ada: User) 
 
     # Before, times were put into the reader's zone and words, which may be longer.
     page.evaluate("shifts.length = 0")
-    elsewhere(exporting.run, export)
+    in_other_thread(exporting.run, export)
 
     expect(card.get_by_role("link", name="Download")).to_be_visible()
     assert history.first.bounding_box() == before
@@ -137,7 +137,7 @@ def test_layout_does_not_shift_when_a_bar_becomes_a_link(page: Page, ada: User) 
     expect(page.locator("[data-tidy]")).to_be_hidden()
 
     # And what has ended goes there when nobody looks.
-    elsewhere(exporting.run, other)
+    in_other_thread(exporting.run, other)
     expect(page.locator("[data-tidy]")).to_have_text("Move 1 to history")
     page.evaluate(
         """() => {

@@ -13,7 +13,7 @@ from exports import lifecycle
 from notifications.models import Event
 from notifications.streams import backlog
 from notifications.streams.access import user_stream
-from tests.support.elsewhere import elsewhere
+from tests.support.other_thread import in_other_thread
 from tests.support.starting import start_export
 from tests.support.streaming import append
 from tests.support.waiting import wait_until
@@ -62,18 +62,22 @@ def user(transactional_db: None, sign_in: Callable[[User], None]) -> User:
 @pytest.fixture
 def export(user: User) -> Export:
     """One that waits: its log is the test's to write."""
-    return elsewhere(start_export, user=user, exporter="flights")
+    return in_other_thread(start_export, user=user, exporter="flights")
 
 
 def log(export: Export, *messages: object) -> None:
     for message in messages:
-        elsewhere(append, export.stream, "log", level="INFO", message=str(message), logger="tests")
+        in_other_thread(
+            append, export.stream, "log", level="INFO", message=str(message), logger="tests"
+        )
 
 
 def flood(export: Export, count: int) -> None:
     """That many lines in one transaction."""
     types = ["log"] * count
-    elsewhere(append, export.stream, *types, level="INFO", message="one of many", logger="tests")
+    in_other_thread(
+        append, export.stream, *types, level="INFO", message="one of many", logger="tests"
+    )
 
 
 def lines(page: Page) -> Locator:
@@ -137,7 +141,7 @@ def test_change_of_an_export_updates_all_tabs(page: Page, export: Export) -> Non
     for each in (page, second):
         expect(each.get_by_text("Waiting for a worker").first).to_be_visible()
 
-    elsewhere(lifecycle.cancel, export)
+    in_other_thread(lifecycle.cancel, export)
 
     for each in (page, second):
         expect(each.get_by_text("Cancelled").first).to_be_visible(timeout=IN_TIME)
@@ -147,7 +151,7 @@ def test_change_of_an_export_updates_all_tabs(page: Page, export: Export) -> Non
 def test_late_subscriber_of_a_tab_catches_up_without_duplicates(
     page: Page, export: Export, user: User, server: Server
 ) -> None:
-    old = elsewhere(backlog.current_cursor, export.stream)
+    old = in_other_thread(backlog.current_cursor, export.stream)
     page.goto(export.get_absolute_url())
     second = tab(page.context, export)
     log(export, *range(5))
@@ -292,7 +296,7 @@ def test_sign_in_as_another_user_opens_a_new_connection(
     second.goto("/exports/")
     for stream in (export.stream, user_stream(other)):
         second.evaluate(FOLLOW, [other.pk, stream, None])
-    elsewhere(append, user_stream(other), "for the other")
+    in_other_thread(append, user_stream(other), "for the other")
     log(export, "for the first")
 
     expect_all(export, page)

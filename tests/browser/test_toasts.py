@@ -16,7 +16,7 @@ from playwright.sync_api import expect
 from exports.lifecycle import attempts
 from notifications.inbox import inbox
 from notifications.streams import publish, push
-from tests.support.elsewhere import elsewhere
+from tests.support.other_thread import in_other_thread
 from tests.support.starting import start_export
 from tests.support.waiting import wait_until
 
@@ -60,7 +60,7 @@ def tell(user: User, *titles: str, **more: Any) -> None:
         for title in titles:
             inbox.notify(user, title, **more)
 
-    elsewhere(notify)
+    in_other_thread(notify)
 
 
 def look(page: Page, *, away: bool = False) -> None:
@@ -218,7 +218,7 @@ def test_new_notifications_are_announced_and_old_only_counted(
 
 
 def test_tab_title_and_icon_show_progress_and_unseen_ends(page: Page, ada: User) -> None:
-    asked: Export = elsewhere(start_export, user=ada, exporter="flights", label="Mine")
+    asked: Export = in_other_thread(start_export, user=ada, exporter="flights", label="Mine")
     icon = page.locator("link[rel=icon]")
     page.goto("/inbox/")
     plain = icon.evaluate("icon => icon.href")
@@ -230,8 +230,8 @@ def test_tab_title_and_icon_show_progress_and_unseen_ends(page: Page, ada: User)
     page.evaluate("url => Object.assign(new Image(), { src: url }).decode()", ring)
 
     look(page, away=True)
-    export = elsewhere(attempts.claim, asked.pk, worker="tests")
-    elsewhere(attempts.fail, export, "The disk is full.")
+    export = in_other_thread(attempts.claim, asked.pk, worker="tests")
+    in_other_thread(attempts.fail, export, "The disk is full.")
 
     expect(page).to_have_title("✗ “Mine” has failed")
     cross = icon.evaluate("icon => icon.href")
@@ -242,10 +242,10 @@ def test_tab_title_and_icon_show_progress_and_unseen_ends(page: Page, ada: User)
 
     # Its page says so by itself: not twice, and no toast of where the reader is already.
     unread(page, 1)
-    again: Export = elsewhere(start_export, user=ada, exporter="flights", label="Again")
+    again: Export = in_other_thread(start_export, user=ada, exporter="flights", label="Again")
     page.goto(again.get_absolute_url())
-    export = elsewhere(attempts.claim, again.pk, worker="tests")
-    elsewhere(attempts.succeed, export, file="x.csv", bytes=1, sha256="", rows_done=2)
+    export = in_other_thread(attempts.claim, again.pk, worker="tests")
+    in_other_thread(attempts.succeed, export, file="x.csv", bytes=1, sha256="", rows_done=2)
     expect(page.locator("[data-announcements]")).to_have_text("“Again” is ready.")
     tell(ada, "Something else")
     expect(toasts(page)).to_have_text("Info Something else")

@@ -24,7 +24,8 @@ from tests.support.exporting import (
     run,
     start,
 )
-from tests.support.recount import IS_POSTGRES, delete, elsewhere, only_postgres
+from tests.support.other_thread import in_other_thread
+from tests.support.recount import IS_POSTGRES, delete, only_postgres
 from tests.support.watched import Watched
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -60,7 +61,7 @@ def test_undisturbed_export_has_no_difference(superuser, exporter):
 @pytest.mark.parametrize("exporter", EXPORTERS)
 def test_deleted_rows_are_explained(superuser, after_plan, exporter):
     make_flights(range(1, 36))
-    after_plan(partial(elsewhere, partial(delete, 3, 15, 16, 35)))
+    after_plan(partial(in_other_thread, partial(delete, 3, 15, 16, 35)))
 
     export = run(start(superuser, exporter=exporter))
 
@@ -87,7 +88,7 @@ def test_part_whose_rows_were_all_deleted_is_explained(superuser, after_plan, ex
 def test_added_rows_are_explained(superuser, after_plan, exporter):
     make_flights(range(2, 71, 2))
     # The last one is behind the last key of the plan.
-    after_plan(partial(elsewhere, partial(make_flights, [1, 3, 41, 99])))
+    after_plan(partial(in_other_thread, partial(make_flights, [1, 3, 41, 99])))
 
     export = run(start(superuser, exporter=exporter))
 
@@ -104,7 +105,7 @@ def test_added_rows_do_not_hide_removed_rows(superuser, after_plan, exporter):
         delete(42, 44)
 
     make_flights(range(2, 71, 2))
-    after_plan(partial(elsewhere, change))
+    after_plan(partial(in_other_thread, change))
 
     export = run(start(superuser, exporter=exporter))
 
@@ -137,7 +138,7 @@ def test_every_format_explains_a_difference(superuser, after_plan, file_format):
 @pytest.mark.parametrize("exporter", EXPORTERS)
 def test_sorted_export_explains_a_difference(superuser, after_plan, exporter):
     make_flights(range(1, 36))
-    after_plan(partial(elsewhere, partial(delete, 3, 35)))
+    after_plan(partial(in_other_thread, partial(delete, 3, 35)))
     listed = {"model": "demo.flight", "query": "", "order": ["-flight", "pk"]}
 
     export = run(start(superuser, exporter=exporter, changelist=listed))
@@ -156,7 +157,7 @@ def test_rows_deleted_while_a_part_is_read_are_explained(superuser):
         delete(2, 9, 12)  # Read already; of this part and still to come; of a part to come.
 
     make_flights(range(1, 36))
-    Watched.happens[5] = partial(elsewhere, change)
+    Watched.happens[5] = partial(in_other_thread, change)
 
     export = run(start(superuser, exporter="watched"))
 
@@ -169,7 +170,7 @@ def test_rows_deleted_while_a_part_is_read_are_explained(superuser):
 def test_deletions_during_a_sorted_export_change_nothing(superuser, after_plan):
     make_flights(range(1, 36))
     after_plan(partial(delete, 5))
-    Watched.happens[30] = partial(elsewhere, partial(delete, 1, 2, 34))
+    Watched.happens[30] = partial(in_other_thread, partial(delete, 1, 2, 34))
     listed = {"model": "demo.flight", "query": "", "order": ["-flight", "pk"]}
 
     export = run(start(superuser, exporter="watched", changelist=listed))
@@ -186,7 +187,7 @@ def test_difference_in_a_helpers_part_is_explained(superuser):
 
     make_flights(range(1, 36))
     export = start(superuser, exporter="watched")
-    Watched.happens[5] = partial(elsewhere, change_and_help)
+    Watched.happens[5] = partial(in_other_thread, change_and_help)
 
     run(export)
 
@@ -219,7 +220,7 @@ def test_constantly_changing_rows_fail_no_export(superuser, exporter):
 
     make_flights(range(1, 101))
     is_over = threading.Event()
-    others = threading.Thread(target=elsewhere, args=[change])
+    others = threading.Thread(target=in_other_thread, args=[change])
     others.start()
 
     try:
@@ -256,7 +257,7 @@ def test_snapshot_export_sees_no_later_change(superuser, after_plan):
         consistency = "snapshot"
 
     make_flights(range(1, 36))
-    after_plan(partial(elsewhere, partial(delete, 3, 15)))
+    after_plan(partial(in_other_thread, partial(delete, 3, 15)))
 
     with registered(Still):
         export = run(start(superuser, exporter="still"))

@@ -21,8 +21,9 @@ from exports.readers.recount import Recount
 from exports.worker import helper, runner
 from tests.support.exporting import left_in, make_flights, registered, run, start
 from tests.support.library_models import Author, Book, BookLine, Country, Tag, tables
+from tests.support.other_thread import in_other_thread
 from tests.support.reading import planned
-from tests.support.recount import IS_POSTGRES, elsewhere, only_postgres
+from tests.support.recount import IS_POSTGRES, only_postgres
 from tests.support.watched import Watched
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -111,7 +112,9 @@ def test_helper_that_loses_a_row_leaves_the_result_to_the_holder(superuser, monk
     def claim_after_help(*args, **fields):
         if not fields:
             monkeypatch.setattr(runner.parts, "claim", claim)
-            elsewhere(partial(helper.help_with, export.pk, worker="w2", should_stop=lambda: False))
+            in_other_thread(
+                partial(helper.help_with, export.pk, worker="w2", should_stop=lambda: False)
+            )
         return claim(*args, **fields)
 
     monkeypatch.setattr(runner.parts, "claim", claim_after_help)

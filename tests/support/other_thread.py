@@ -1,4 +1,4 @@
-"""Calls that act like another process, for tests whose thread runs an event loop."""
+"""Call a function in another thread, with its own database connection, like another process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def elsewhere(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+def in_other_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Call `function` in a new thread with its own connection, and wait for it.
 
     Browser tests publish with it. Playwright runs an event loop in their thread, in which the
