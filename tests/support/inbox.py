@@ -12,7 +12,8 @@ from notifications.streams.access import user_stream
 
 
 @transaction.atomic
-def tell(user, *titles, **more):
+def notify_all(user, *titles, **more):
+    """Send `user` a notification with each title. Return their offsets."""
     return [notify(user, title, **more).offset for title in titles]
 
 

@@ -12,7 +12,7 @@ from notifications.inbox.types import Notice
 from notifications.models import Stream
 from notifications.streams import publish
 from notifications.streams.access import user_stream
-from tests.support.inbox import append, rolled_back, tell, titles
+from tests.support.inbox import append, notify_all, rolled_back, titles
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -21,8 +21,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_inbox_lists_the_newest_notification_first(user):
-    tell(user, "First")
-    tell(user, "Second", body="More of it.", url="/reports/7/", level="warning")
+    notify_all(user, "First")
+    notify_all(user, "Second", body="More of it.", url="/reports/7/", level="warning")
 
     page = inbox.page(user)
 
@@ -86,7 +86,7 @@ def test_invalid_field_is_refused_by_name(user, field, given):
 
 @pytest.mark.parametrize("url", ["/", "/reports/7/?a=b#c", "https://x.example/y", "http://[::1]/"])
 def test_valid_link_is_accepted(user, url):
-    tell(user, "A title", url=url)
+    notify_all(user, "A title", url=url)
 
     assert inbox.page(user).entries[0].notice.url == url
 
@@ -118,7 +118,7 @@ def test_undescribable_notification_hides_no_others(user, register, caplog):
     register("parcel", lambda data: Notice(data["is no more"]))
     register("trap", lambda data: Notice("Look", url=data["url"]))
     append(user, "parcel", "trap", url="javascript:alert(1)")
-    tell(user, "The next")
+    notify_all(user, "The next")
 
     found = inbox.page(user).entries
 
@@ -135,9 +135,9 @@ def test_undescribable_notification_hides_no_others(user, register, caplog):
 
 
 def test_inbox_pages_list_everything_once(user, register):
-    tell(user, *"abcde")
+    notify_all(user, *"abcde")
     append(user, "log", "log")
-    tell(user, *"fg")
+    notify_all(user, *"fg")
 
     first = inbox.page(user, limit=3)
     second = inbox.page(user, before=first.next, limit=3)
@@ -149,18 +149,18 @@ def test_inbox_pages_list_everything_once(user, register):
 
 
 def test_full_last_page_has_no_next(user):
-    tell(user, "a", "b")
+    notify_all(user, "a", "b")
 
     assert inbox.page(user, limit=2).next is None
 
 
 def test_notification_during_rendering_is_left_to_the_cursor(user, monkeypatch):
-    tell(user, "Before")
+    notify_all(user, "Before")
     cursor_of = inbox.current_cursor
 
     def and_then_one_more(name):
         cursor = cursor_of(name)
-        tell(user, "Meanwhile")
+        notify_all(user, "Meanwhile")
         return cursor
 
     monkeypatch.setattr(inbox, "current_cursor", and_then_one_more)
@@ -175,7 +175,7 @@ def test_notification_during_rendering_is_left_to_the_cursor(user, monkeypatch):
 
 
 def test_page_needs_a_constant_number_of_queries(user, django_assert_num_queries):
-    tell(user, *(str(number) for number in range(60)))
+    notify_all(user, *(str(number) for number in range(60)))
     mark_read(user, 10)
 
     with django_assert_num_queries(5):
@@ -185,10 +185,10 @@ def test_page_needs_a_constant_number_of_queries(user, django_assert_num_queries
 
 
 def test_log_lines_are_not_scanned_for_the_inbox(user):
-    tell(user, "a")
+    notify_all(user, "a")
     for _ in range(20):
         append(user, *["log"] * 500)
-    tell(user, "b")
+    notify_all(user, "b")
     stream = Stream.objects.get(name=user_stream(user))
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")

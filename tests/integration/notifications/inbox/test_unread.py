@@ -15,7 +15,7 @@ from notifications.streams import push
 from notifications.streams.access import user_stream
 from notifications.streams.prune import prune
 from tests.support.at_once import all_at_once
-from tests.support.inbox import append, rolled_back, tell
+from tests.support.inbox import append, notify_all, rolled_back
 from tests.support.streaming import connected, in_thread, session_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -33,7 +33,7 @@ def retained(user):
 
 
 def test_reading_up_to_an_offset_leaves_newer_entries_unread(user):
-    _, second, _ = tell(user, "a", "b", "c")
+    _, second, _ = notify_all(user, "a", "b", "c")
 
     state = mark_read(user, second)
 
@@ -43,23 +43,23 @@ def test_reading_up_to_an_offset_leaves_newer_entries_unread(user):
 
 
 def test_reading_all_reaches_the_newest_event_of_the_stream(user):
-    tell(user, "a", "b")
+    notify_all(user, "a", "b")
     append(user, "log")
 
     assert mark_read(user) == State(read_offset=3, unread=0, head=3)
 
 
 def test_offset_beyond_the_newest_event_reads_no_future_events(user):
-    tell(user, "a")
+    notify_all(user, "a")
 
     mark_read(user, 1_000)
-    tell(user, "b")
+    notify_all(user, "b")
 
     assert unread(user) == 1
 
 
 def test_read_offset_never_decreases(user):
-    tell(user, "a", "b", "c")
+    notify_all(user, "a", "b", "c")
     mark_read(user, 3)
 
     assert mark_read(user, 1) == State(read_offset=3, unread=0, head=3)
@@ -71,8 +71,8 @@ def test_empty_inbox_can_be_marked_as_read(user):
 
 def test_reading_by_one_user_does_not_affect_another(user, django_user_model):
     other = django_user_model.objects.create_user("other")
-    tell(user, "a")
-    tell(other, "b")
+    notify_all(user, "a")
+    notify_all(other, "b")
 
     mark_read(user)
 
@@ -80,7 +80,7 @@ def test_reading_by_one_user_does_not_affect_another(user, django_user_model):
 
 
 def test_changed_offset_is_retained_and_an_unchanged_is_not(user):
-    tell(user, "a", "b")
+    notify_all(user, "a", "b")
 
     mark_read(user, 1)
     first = retained(user)
@@ -91,7 +91,7 @@ def test_changed_offset_is_retained_and_an_unchanged_is_not(user):
 
 
 def test_rolled_back_reading_is_not_retained(user):
-    tell(user, "a")
+    notify_all(user, "a")
 
     with rolled_back():
         mark_read(user)
@@ -102,7 +102,7 @@ def test_rolled_back_reading_is_not_retained(user):
 
 @pytest.mark.proves("unread-count-is-exact")
 def test_pruned_notification_is_not_counted(user):
-    tell(user, "a", "b", "c")
+    notify_all(user, "a", "b", "c")
     Event.objects.filter(offset__lte=2).update(at=timezone.now() - timedelta(days=40))
 
     list(prune(timezone.now() - timedelta(days=30)))
@@ -113,12 +113,12 @@ def test_pruned_notification_is_not_counted(user):
 
 @pytest.mark.proves("read-on-all-devices")
 def test_recreated_stream_is_unread_and_keeps_the_preference(user):
-    tell(user, "a", "b", "c")
+    notify_all(user, "a", "b", "c")
     mark_read(user)
     inbox.choose_mailing(user, Mailing.NONE, "en")
 
     Stream.objects.all().delete()
-    tell(user, "d", "e")
+    notify_all(user, "d", "e")
 
     assert unread(user) == 2
     assert mark_read(user, 1) == State(read_offset=1, unread=1, head=2)
@@ -137,7 +137,7 @@ def only_pushes(settings):
 @pytest.mark.proves("read-on-all-devices")
 async def test_reading_in_one_tab_reaches_all_tabs_at_once(user, only_pushes):
     stream, cookie = user_stream(user), await in_thread(session_of, user)
-    await in_thread(tell, user, "a", "b", "c")
+    await in_thread(notify_all, user, "a", "b", "c")
     page = await in_thread(inbox.page, user)
 
     async with connected(cookie=cookie) as laptop, connected(cookie=cookie) as phone:
@@ -158,7 +158,7 @@ async def test_notification_reaches_all_tabs_at_once(user, only_pushes):
     async with connected(cookie=cookie) as laptop, connected(cookie=cookie) as phone:
         for socket in (laptop, phone):
             await socket.subscribe({stream: page.cursor})
-        await in_thread(tell, user, "Your report is ready")
+        await in_thread(notify_all, user, "Your report is ready")
         events = [await socket.next() for socket in (laptop, phone)]
 
     assert [(event["event"], event["data"]["title"]) for event in events] == [
@@ -172,7 +172,7 @@ async def test_notification_reaches_all_tabs_at_once(user, only_pushes):
 @pytest.mark.proves("read-on-all-devices")
 def test_concurrent_readings_end_at_the_furthest_offset(user, monkeypatch):
     monkeypatch.setattr(push, "send", lambda outgoing: True)
-    tell(user, *(str(number) for number in range(40)))
+    notify_all(user, *(str(number) for number in range(40)))
     returned = []
 
     def read(offsets):
@@ -188,11 +188,11 @@ def test_concurrent_readings_end_at_the_furthest_offset(user, monkeypatch):
 @pytest.mark.proves("unread-count-is-exact")
 def test_retained_count_is_right_during_concurrent_notifications(user, monkeypatch):
     monkeypatch.setattr(push, "send", lambda outgoing: True)
-    tell(user, "first")
+    notify_all(user, "first")
     states = []
 
     all_at_once(
-        lambda: [tell(user, "more") for _ in range(20)],
+        lambda: [notify_all(user, "more") for _ in range(20)],
         lambda: states.extend(mark_read(user, offset) for offset in range(1, 21)),
     )
 
@@ -206,7 +206,7 @@ def test_retained_count_is_right_during_concurrent_notifications(user, monkeypat
 @pytest.mark.only_on("postgres")  # SQLite has one writer at a time.
 def test_count_is_retained_before_another_notification(user, monkeypatch):
     monkeypatch.setattr(push, "send", lambda outgoing: True)
-    tell(user, "a")
+    notify_all(user, "a")
     ensure_row = inbox.ensure_row
 
     def tell_impatiently():
@@ -226,7 +226,7 @@ def test_count_is_retained_before_another_notification(user, monkeypatch):
 
 def test_simultaneous_first_readings_make_one_row(user, monkeypatch):
     monkeypatch.setattr(push, "send", lambda outgoing: True)
-    tell(user, "a", "b")
+    notify_all(user, "a", "b")
 
     all_at_once(lambda: mark_read(user, 1), lambda: mark_read(user, 2))
 

@@ -19,7 +19,8 @@ from notifications.inbox.types import Notice
 from notifications.models import Event, Inbox, Mailing
 from notifications.streams import publish
 from notifications.streams.access import user_stream
-from tests.support.mailing import subjects, tell
+from tests.support.inbox import notify_all
+from tests.support.mailing import subjects
 from tests.support.starting import start_export
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -31,7 +32,9 @@ def append(user, *types, **data):
 
 
 def test_notification_is_mailed_once(server, ada):
-    tell(ada, "Your report is ready", body="All 7 pages.\nIn colour.", url="/reports/7/?a=1&b=2")
+    notify_all(
+        ada, "Your report is ready", body="All 7 pages.\nIn colour.", url="/reports/7/?a=1&b=2"
+    )
 
     first, second = send_due(), send_due()
 
@@ -55,7 +58,7 @@ def test_notification_is_mailed_once(server, ada):
 
 
 def test_email_without_a_link_leads_to_the_inbox(server, ada):
-    tell(ada, "Look")
+    notify_all(ada, "Look")
 
     send_due()
 
@@ -67,7 +70,7 @@ def test_email_without_a_link_leads_to_the_inbox(server, ada):
 
 
 def test_external_link_is_mailed_unchanged(server, ada):
-    tell(ada, "Look", url="http://elsewhere.example/x")
+    notify_all(ada, "Look", url="http://elsewhere.example/x")
 
     send_due()
 
@@ -133,7 +136,7 @@ def test_other_events_and_quiet_notifications_are_not_mailed(server, ada, regist
 
 
 def test_emails_of_one_user_are_sent_in_order(server, ada):
-    tell(ada, *"abc")
+    notify_all(ada, *"abc")
 
     send_due()
 

@@ -14,7 +14,8 @@ from notifications.inbox.mail import SendResult, send_due
 from notifications.models import Event, Inbox, Mailing, Stream
 from notifications.streams import publish
 from notifications.streams.access import user_stream
-from tests.support.mailing import subjects, tell, time_passes
+from tests.support.inbox import notify_all
+from tests.support.mailing import end_waits, subjects
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -28,9 +29,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 )
 def test_mailed_notifications_match_the_preference(server, ada, choice, mailed):
     inbox.choose_mailing(ada, choice, "en")
-    tell(ada, "fine", level="success")
-    tell(ada, "bad", level="error")
-    tell(ada, "hm", level="warning")
+    notify_all(ada, "fine", level="success")
+    notify_all(ada, "bad", level="error")
+    notify_all(ada, "hm", level="warning")
 
     send_due()
 
@@ -39,10 +40,10 @@ def test_mailed_notifications_match_the_preference(server, ada, choice, mailed):
 
 def test_wider_preferencemails_no_older_notifications(server, ada):
     inbox.choose_mailing(ada, Mailing.NONE, "en")
-    tell(ada, "before")
+    notify_all(ada, "before")
     send_due()
     inbox.choose_mailing(ada, Mailing.ALL, "en")
-    tell(ada, "after")
+    notify_all(ada, "after")
 
     send_due()
 
@@ -51,7 +52,7 @@ def test_wider_preferencemails_no_older_notifications(server, ada):
 
 @pytest.mark.parametrize("fields", [{"email": ""}, {"is_active": False}])
 def test_user_without_an_address_or_deactivated_gets_no_email(server, make_user, fields):
-    tell(make_user("bob", **fields), "Look")
+    notify_all(make_user("bob", **fields), "Look")
 
     assert send_due() == SendResult()
     assert Inbox.objects.get().mailed_offset == 1
@@ -60,7 +61,7 @@ def test_user_without_an_address_or_deactivated_gets_no_email(server, make_user,
 def test_stream_of_a_deleted_user_delays_no_email(server, ada, make_user):
     gone = make_user("gone")
     for user in (gone, ada):
-        tell(user, "Look")
+        notify_all(user, "Look")
     gone.delete()
     # Nor do streams with a name that is nobody's, or is somebody's by another spelling.
     for name in ("user-0nobody", f"user-0{ada.pk}"):
@@ -73,7 +74,7 @@ def test_stream_of_a_deleted_user_delays_no_email(server, ada, make_user):
 
 
 def test_notification_older_than_a_day_is_not_mailed(server, ada):
-    tell(ada, "old", "young")
+    notify_all(ada, "old", "young")
     Event.objects.filter(offset=1).update(at=timezone.now() - mail.TOO_OLD)
 
     send_due()
@@ -82,11 +83,11 @@ def test_notification_older_than_a_day_is_not_mailed(server, ada):
 
 
 def test_recreated_stream_is_mailed_from_its_start(server, ada):
-    tell(ada, "a", "b")
+    notify_all(ada, "a", "b")
     send_due()
 
     Stream.objects.all().delete()
-    tell(ada, "c")
+    notify_all(ada, "c")
     send_due()
 
     assert subjects(server) == ["a", "b", "c"]
@@ -102,9 +103,9 @@ JOINED = "You have {} new notifications."
 @pytest.mark.proves("mail-rate-is-limited")
 def test_many_notifications_are_joined_and_delay_no_other_user(server, ada, make_user, monkeypatch):
     monkeypatch.setattr(mail, "MAX_SINGLE", 2)
-    tell(ada, "a", body="Not in it.", url="/reports/7/")
-    tell(ada, "b", "c")
-    tell(make_user("bob"), "z")
+    notify_all(ada, "a", body="Not in it.", url="/reports/7/")
+    notify_all(ada, "b", "c")
+    notify_all(make_user("bob"), "z")
 
     assert send_due() == SendResult(sent=2)
 
@@ -136,12 +137,12 @@ def test_many_notifications_are_joined_and_delay_no_other_user(server, ada, make
 def test_digest_comes_every_ten_minutes_beyond_the_hourly_limit(server, ada, monkeypatch):
     monkeypatch.setattr(mail, "MAX_SINGLE", 2)
     for title in "abc":
-        tell(ada, title)
+        notify_all(ada, title)
         send_due()
-    tell(ada, *"de")
+    notify_all(ada, *"de")
     too_soon = send_due()
     pause = Inbox.objects.get().mail_after - timezone.now()
-    time_passes()
+    end_waits()
     later = send_due()
 
     assert subjects(server) == ["a", "b", "c", JOINED.format(2)]
@@ -151,12 +152,12 @@ def test_digest_comes_every_ten_minutes_beyond_the_hourly_limit(server, ada, mon
 
 def test_single_emails_resume_after_an_hour(server, ada, monkeypatch):
     monkeypatch.setattr(mail, "MAX_SINGLE", 2)
-    tell(ada, *"abc")
+    notify_all(ada, *"abc")
     send_due()
     Event.objects.update(at=timezone.now() - mail.SINGLE_WINDOW)
-    time_passes()
+    end_waits()
 
-    tell(ada, *"de")
+    notify_all(ada, *"de")
     send_due()
 
     assert subjects(server) == [JOINED.format(3), "d", "e"]
@@ -166,11 +167,11 @@ def test_single_emails_resume_after_an_hour(server, ada, monkeypatch):
 def test_large_digests_lose_no_notification(server, ada, monkeypatch):
     monkeypatch.setattr(mail, "MAX_DIGEST", 25)
     titles = [f"number {number}." for number in range(60)]
-    tell(ada, *titles)
+    notify_all(ada, *titles)
 
     for _ in range(4):
         send_due()
-        time_passes()
+        end_waits()
 
     assert subjects(server) == [JOINED.format(25), JOINED.format(25), JOINED.format(10)]
     told = "".join(letter.get_content() for letter in server.letters)
@@ -180,25 +181,25 @@ def test_large_digests_lose_no_notification(server, ada, monkeypatch):
 def test_digest_has_only_wanted_notifications(server, ada, monkeypatch):
     monkeypatch.setattr(mail, "MAX_SINGLE", 2)
     inbox.choose_mailing(ada, Mailing.FAILURES, "de")
-    tell(ada, *"abc")
+    notify_all(ada, *"abc")
     assert send_due() == SendResult()
 
-    tell(ada, "broken", level="error")
-    tell(ada, *"de")
+    notify_all(ada, "broken", level="error")
+    notify_all(ada, *"de")
     assert send_due() == SendResult(sent=1)
     assert subjects(server) == ["broken"]
 
 
 def test_refused_digest_is_skipped_or_postponed(server, ada, monkeypatch):
     monkeypatch.setattr(mail, "MAX_SINGLE", 2)
-    tell(ada, *"abc")
+    notify_all(ada, *"abc")
     server.to_letter = "452 Come back later"
     assert send_due() == SendResult(later=1)
-    time_passes()
+    end_waits()
     server.to_letter = "554 No such letters"
     assert send_due() == SendResult(refused=1)
     server.to_letter = "250 OK"
-    time_passes()
+    end_waits()
 
     assert send_due() == SendResult()
     assert Inbox.objects.get().mailed_offset == 3

@@ -16,7 +16,8 @@ from notifications.inbox import mail
 from notifications.inbox.email import NotSetUp, ServerDown
 from notifications.inbox.mail import SendResult, send_due
 from notifications.models import Event, Inbox
-from tests.support.mailing import subjects, tell, time_passes
+from tests.support.inbox import notify_all
+from tests.support.mailing import end_waits, subjects
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -26,14 +27,14 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.mark.proves("mail-at-least-once")
 def test_server_outage_loses_no_email(server, ada):
-    tell(ada, "a", "b")
+    notify_all(ada, "a", "b")
     server.stop()
     with pytest.raises(ServerDown):
         send_due()
-    tell(ada, "c")
+    notify_all(ada, "c")
 
     server.start()
-    time_passes()
+    end_waits()
 
     assert send_due() == SendResult(sent=3)
     assert subjects(server) == ["a", "b", "c"]
@@ -43,21 +44,21 @@ def test_server_outage_loses_no_email(server, ada):
 def test_silent_server_times_out(server, ada, settings):
     settings.EMAIL_TIMEOUT = 0.2
     server.is_silent = True
-    tell(ada, "a")
+    notify_all(ada, "a")
 
     with pytest.raises(ServerDown):
         send_due()
 
     server.is_silent = False
     settings.EMAIL_TIMEOUT = 30
-    time_passes()
+    end_waits()
     assert send_due() == SendResult(sent=1)
 
 
 @pytest.mark.proves("mail-outage-delays-nothing-else")
 def test_email_that_breaks_the_server_is_retried_last(server, ada, make_user):
-    tell(ada, "poison")
-    tell(make_user("bob"), "harmless")
+    notify_all(ada, "poison")
+    notify_all(make_user("bob"), "harmless")
     server.to_recipient["ada@example.com"] = "421 I go home"
 
     with pytest.raises(ServerDown):
@@ -69,7 +70,7 @@ def test_email_that_breaks_the_server_is_retried_last(server, ada, make_user):
 
 @pytest.mark.parametrize("password", ["", "wrong", "pässwörd"])
 def test_refusing_server_loses_no_email(server, ada, settings, password):
-    tell(ada, "a")
+    notify_all(ada, "a")
     if password:
         settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = "somebody", password
     else:
@@ -94,7 +95,7 @@ def assert_put_off_only(user):
 def test_backend_that_cannot_be_opened_counts_as_an_outage(ada, settings, error):
     settings.EMAIL_BACKEND = f"{__name__}.CannotBeOpened"
     settings.EMAIL_ERROR = error
-    tell(ada, "a")
+    notify_all(ada, "a")
 
     with pytest.raises(ServerDown, match=f"^{error.__name__}: No API of theirs$"):
         send_due()
@@ -121,12 +122,12 @@ def test_permanent_refusal_does_not_block_later_emails(server, ada, make_user, a
         bob.email = "bob@example.com"
         server.to_letter = "554 No such letters"
     bob.save()
-    tell(bob, "first", "second")
+    notify_all(bob, "first", "second")
 
     refused = send_due()
     server.to_recipient.clear()
     server.to_letter = "250 OK"
-    tell(ada, "for ada")
+    notify_all(ada, "for ada")
     rest = send_due()
 
     assert (refused, rest) == (SendResult(refused=2), SendResult(sent=1))
@@ -137,7 +138,7 @@ def test_permanent_refusal_does_not_block_later_emails(server, ada, make_user, a
 @pytest.mark.proves("mail-outage-delays-nothing-else")
 @pytest.mark.parametrize("asked", ["recipient", "letter"])
 def test_temporary_refusal_postpones_only_one_user(server, ada, make_user, asked):
-    tell(ada, "a", "b")
+    notify_all(ada, "a", "b")
     if asked == "recipient":
         server.to_recipient["ada@example.com"] = "450 Come back later"
     else:
@@ -146,9 +147,9 @@ def test_temporary_refusal_postpones_only_one_user(server, ada, make_user, asked
     assert send_due() == SendResult(later=1)
     server.to_recipient.clear()
     server.to_letter = "250 OK"
-    tell(make_user("bob"), "c")
+    notify_all(make_user("bob"), "c")
     assert send_due() == SendResult(sent=1)
-    time_passes()
+    end_waits()
     assert send_due() == SendResult(sent=2)
 
     assert subjects(server) == ["c", "a", "b"]
@@ -157,8 +158,8 @@ def test_temporary_refusal_postpones_only_one_user(server, ada, make_user, asked
 def test_backend_failure_postpones_only_its_email(ada, make_user, settings):
     # What the settings name is somebody else's code.
     settings.EMAIL_BACKEND = f"{__name__}.FailsForAda"
-    tell(ada, "a")
-    tell(make_user("bob"), "b")
+    notify_all(ada, "a")
+    notify_all(make_user("bob"), "b")
 
     assert send_due() == SendResult(sent=1, later=1)
     assert [row.mailed_offset for row in Inbox.objects.order_by("user")] == [0, 1]
@@ -172,31 +173,31 @@ class FailsForAda(BaseEmailBackend):
 
 
 def test_sender_backs_off_while_the_server_is_down(server, ada):
-    tell(ada, "a")
+    notify_all(ada, "a")
     server.stop()
     clock = SimpleNamespace(now=0.0)
     send = mail.SendDueWithBackoff(lambda: clock.now)
     tried = []
 
     for clock.now in range(0, 1_000, 10):
-        time_passes()
+        end_waits()
         before = Inbox.objects.values_list("mail_attempt", flat=True).first() or 0
         send()
         if Inbox.objects.get().mail_attempt > before:
             tried.append(clock.now)
     server.start()
     clock.now = 2_000.0
-    time_passes()
+    end_waits()
     send()
-    tell(ada, "b")
+    notify_all(ada, "b")
     send()
 
     assert subjects(server) == ["a", "b"]
     server.stop()
-    tell(ada, "c")
+    notify_all(ada, "c")
     send()
     server.start()
-    time_passes()
+    end_waits()
     clock.now += 10
     send()
 
@@ -215,7 +216,7 @@ MISSING = {"EMAIL_BACKEND": letters.DUMMY_BACKEND, "SITE_URL": ""}
 def test_unconfigured_mail_keeps_notifications_for_a_day(server, ada, settings, caplog, name):
     wanted = getattr(settings, name)
     setattr(settings, name, MISSING[name])
-    tell(ada, "old", "young")
+    notify_all(ada, "old", "young")
     send = mail.SendDueWithBackoff()
 
     send()

@@ -19,7 +19,8 @@ from notifications.models import Inbox, Stream
 from notifications.streams.access import user_stream
 from tests.services.waybill import start_beat
 from tests.support.at_once import at_once
-from tests.support.mailing import subjects, tell, time_passes
+from tests.support.inbox import notify_all
+from tests.support.mailing import end_waits, subjects
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -33,7 +34,7 @@ LETTER = re.compile(r"INFO +config\.mailbox: E-mail to ada@example\.com: (.+\.em
 
 @pytest.mark.proves("mail-at-least-once")
 def test_sender_killed_after_sending_sends_the_same_email_again(server, ada, run):
-    tell(ada, "a", "b")
+    notify_all(ada, "a", "b")
     died = threading.Event()
     process = run.start(
         "mail",
@@ -51,7 +52,7 @@ def test_sender_killed_after_sending_sends_the_same_email_again(server, ada, run
     assert subjects(server) == ["a"]
 
     held = send_due()
-    time_passes()
+    end_waits()
     again = send_due()
 
     assert (held, again) == (SendResult(), SendResult(sent=2))
@@ -69,7 +70,7 @@ def test_sender_killed_after_sending_sends_the_same_email_again(server, ada, run
 def test_concurrent_senders_mail_everything_once(server, make_user):
     users = [make_user(f"user{number}") for number in range(6)]
     for user in users:
-        tell(user, "a", "b")
+        notify_all(user, "a", "b")
 
     outcomes = at_once(4, send_due)
 
@@ -79,11 +80,11 @@ def test_concurrent_senders_mail_everything_once(server, make_user):
 
 @pytest.mark.proves("mail-at-least-once")
 def test_slow_sender_stops_after_a_takeover(server, ada):
-    tell(ada, "a", "b")
+    notify_all(ada, "a", "b")
     outcomes = []
 
     def after_the_lease():
-        time_passes()
+        end_waits()
         return send_due()
 
     def take_over(letter):
@@ -99,7 +100,7 @@ def test_slow_sender_stops_after_a_takeover(server, ada):
 
 
 def test_late_claim_continues_where_the_earlier_sender_stopped(server, ada, monkeypatch):
-    tell(ada, "a")
+    notify_all(ada, "a")
     take = mail._Claim.take
     overtaken = []
 
@@ -122,7 +123,7 @@ def test_idle_sender_needs_one_query_for_any_number_of_users(
     server, make_user, django_assert_num_queries
 ):
     for number in range(20):
-        tell(make_user(f"user{number}"), "Look")
+        notify_all(make_user(f"user{number}"), "Look")
     send_due()
 
     with django_assert_num_queries(1):
@@ -130,16 +131,16 @@ def test_idle_sender_needs_one_query_for_any_number_of_users(
 
 
 def test_email_costs_one_write(server, ada, django_assert_num_queries):
-    tell(ada, "first")
+    notify_all(ada, "first")
     send_due()
-    tell(ada, *"abcde")
+    notify_all(ada, *"abcde")
 
     with django_assert_num_queries(8 + 5):
         assert send_due() == SendResult(sent=5)
 
 
 def test_command_prints_its_counts(server, ada, capsys):
-    tell(ada, "Look")
+    notify_all(ada, "Look")
 
     call_command("mail_notifications")
 
@@ -147,7 +148,7 @@ def test_command_prints_its_counts(server, ada, capsys):
 
 
 def test_command_fails_when_the_server_is_down(server, ada):
-    tell(ada, "Look")
+    notify_all(ada, "Look")
     server.stop()
 
     with pytest.raises(
@@ -170,7 +171,7 @@ def beat_with(run, valkey):
 
 
 def test_beat_sends_due_emails(server, ada, beat_with):
-    tell(ada, "Look")
+    notify_all(ada, "Look")
 
     beat_with(EMAIL_URL=server.url)
 
@@ -181,7 +182,7 @@ def test_beat_sends_due_emails(server, ada, beat_with):
 
 
 def test_development_beat_saves_emails_and_logs_their_paths(ada, beat_with, tmp_path):
-    tell(ada, "Look at this")
+    notify_all(ada, "Look at this")
 
     beat = beat_with(VAR_DIR=str(tmp_path))
 
@@ -218,7 +219,7 @@ def test_saved_emails_are_private_even_in_an_open_directory(settings, tmp_path):
 
 @pytest.mark.proves("no-mail-into-logs")
 def test_production_beat_logs_once_that_mail_is_off(ada, beat_with):
-    tell(ada, "Look at this")
+    notify_all(ada, "Look at this")
 
     beat = beat_with(DEBUG="0", SECRET_KEY="secret" * 10, ALLOWED_HOSTS="*")
 
