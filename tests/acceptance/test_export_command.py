@@ -92,23 +92,23 @@ def done_parts(export: Export) -> set[Done]:
 def test_piped_command_writes_the_file_and_plain_progress_lines(export) -> None:
     command = export("flights", "--output", "-")
 
-    assert command.wait() == 0, command.said
+    assert command.wait() == 0, command.stderr
     flights.assert_complete(command.out)
-    assert "Succeeded." in command.said
-    assert "\x1b" not in command.said
+    assert "Succeeded." in command.stderr
+    assert "\x1b" not in command.stderr
 
 
 def test_terminal_shows_a_progress_bar(export, tmp_path: Path) -> None:
     target = tmp_path / "flights.csv"
     command = export("flights", "--output", str(target), terminal=True, **SLOW)
 
-    command.until_it_says("Extracting rows")
-    command.until_it_says(f"of {FLIGHTS:,} rows")
-    command.until_it_says("%")
-    command.until_it_says("rows/s")
-    command.until_it_says("left")
+    command.wait_for_text("Extracting rows")
+    command.wait_for_text(f"of {FLIGHTS:,} rows")
+    command.wait_for_text("%")
+    command.wait_for_text("rows/s")
+    command.wait_for_text("left")
 
-    assert command.wait(120) == 0, command.said
+    assert command.wait(120) == 0, command.stderr
     assert command.out == b""
     flights.assert_complete(target.read_bytes())
 
@@ -117,8 +117,8 @@ def test_invalid_arguments_give_status_2_and_a_reason(export) -> None:
     command = export("wings")
 
     assert command.wait() == 2
-    assert 'CommandError: There is no exporter "wings"' in command.said
-    assert "Traceback" not in command.said
+    assert 'CommandError: There is no exporter "wings"' in command.stderr
+    assert "Traceback" not in command.stderr
 
 
 def test_closed_pipe_gives_an_error_without_a_traceback(run: Run, tmp_path: Path) -> None:
@@ -128,9 +128,9 @@ def test_closed_pipe_gives_an_error_without_a_traceback(run: Run, tmp_path: Path
     command = Command(run, "export", "flights", "--output", "-", stdout=pipe, terminal=False)
     os.close(reader)
 
-    assert command.wait() == 1, command.said
-    assert "CommandError: Standard output was closed." in command.said
-    assert "Traceback" not in command.said
+    assert command.wait() == 1, command.stderr
+    assert "CommandError: Standard output was closed." in command.stderr
+    assert "Traceback" not in command.stderr
 
 
 # -- Ended in the middle ----------------------------------------------------------------------
@@ -145,10 +145,12 @@ def test_signal_hands_the_export_over_to_a_worker(export, start_worker, number, 
 
     command.signal(number)
 
-    assert command.wait() == status, command.said
+    assert command.wait() == status, command.stderr
     handed_over = the_export()
     assert handed_over.status == Status.QUEUED
-    assert f"The export is queued. To follow it: manage.py export {handed_over.pk}" in command.said
+    assert (
+        f"The export is queued. To follow it: manage.py export {handed_over.pk}" in command.stderr
+    )
     finished_by_a_worker(start_worker, done_parts(handed_over))
 
 
@@ -171,10 +173,10 @@ def test_ctrl_c_on_a_terminal_offers_to_continue(export) -> None:
     in_the_middle()
 
     command.signal(signal.SIGINT)
-    command.until_it_says("or go on? [h/c/g]")
+    command.wait_for_text("or go on? [h/c/g]")
     command.type("g\n")
 
-    assert command.wait(120) == 0, command.said
+    assert command.wait(120) == 0, command.stderr
     export_ = the_export()
     assert export_.attempt == 1
     assert command.out.decode() == f"{export_.pk} {export_.file}\n"
@@ -188,10 +190,10 @@ def test_ctrl_c_on_a_terminal_offers_to_hand_over_or_cancel(export, answer, beco
     in_the_middle()
 
     command.signal(signal.SIGINT)
-    command.until_it_says("[h/c/g]")
+    command.wait_for_text("[h/c/g]")
     command.signal(signal.SIGINT) if answer is None else command.type(answer)
 
-    assert command.wait() == 130, command.said
+    assert command.wait() == 130, command.stderr
     assert the_export().status == becomes
 
 
@@ -204,10 +206,10 @@ def test_follow_shows_the_log_of_the_worker_and_gets_the_file(
     target = tmp_path / "flights.csv"
     command = export("flights", "--follow", "--output", str(target))
 
-    assert command.wait(120) == 0, command.said
+    assert command.wait(120) == 0, command.stderr
     flights.assert_complete(target.read_bytes())
     for line in log(the_export()):
-        assert line in command.said
+        assert line in command.stderr
 
 
 def test_ctrl_c_detaches_from_a_followed_export(export, start_worker) -> None:
@@ -217,10 +219,10 @@ def test_ctrl_c_detaches_from_a_followed_export(export, start_worker) -> None:
 
     command.signal(signal.SIGINT)
 
-    assert command.wait() == 130, command.said
+    assert command.wait() == 130, command.stderr
     assert the_export().status == Status.RUNNING
     again = export(str(running.pk), "--follow", "--json")
-    assert again.wait(120) == 0, again.said
+    assert again.wait(120) == 0, again.stderr
     *frames, last = map(json.loads, again.out.decode().splitlines())
     offsets = [frame["offset"] for frame in frames if frame["type"] == "event"]
     assert offsets == [*range(1, len(offsets) + 1)]
@@ -238,8 +240,8 @@ def test_ctrl_c_while_following_on_a_terminal_offers_to_cancel(
         worker.freeze()  # Otherwise it might be over before the command has ended.
 
     command.signal(signal.SIGINT)
-    command.until_it_says("[d/c]")
+    command.wait_for_text("[d/c]")
     command.signal(signal.SIGINT) if answer is None else command.type(answer)
 
-    assert command.wait() == 130, command.said
+    assert command.wait() == 130, command.stderr
     assert the_export().status == becomes

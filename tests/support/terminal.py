@@ -25,7 +25,7 @@ class Command:
 
     def __init__(self, run: Run, *arguments: str, stdout: Path, terminal: bool, **env: str) -> None:
         self._stdout = stdout
-        self._said = b""
+        self._stderr = b""
         if terminal:
             self._ours, theirs = pty.openpty()
             stdin = theirs
@@ -48,23 +48,25 @@ class Command:
         return self._stdout.read_bytes()
 
     @property
-    def said(self) -> str:
+    def stderr(self) -> str:
         """Return the standard error so far."""
-        return self._said.decode(errors="replace").replace("\r\n", "\n")
+        return self._stderr.decode(errors="replace").replace("\r\n", "\n")
 
-    def until_it_says(self, text: str, timeout: float = 60.0) -> None:
+    def wait_for_text(self, text: str, timeout: float = 60.0) -> None:
         """Wait for `text` on standard error. Raise TimeoutError with the actual output."""
         deadline = time.monotonic() + timeout
-        while text not in self.said:
+        while text not in self.stderr:
             if time.monotonic() > deadline or not self._read(deadline - time.monotonic()):
-                raise TimeoutError(f"It does not say {text!r}. It said:\n{self.said[-4_000:]}")
+                raise TimeoutError(f"No {text!r} on standard error, but:\n{self.said[-4_000:]}")
 
     def wait(self, timeout: float = 60.0) -> int:
         """Wait for the end. Return the exit status, or minus the signal that killed it."""
         deadline = time.monotonic() + timeout
         while self._read(deadline - time.monotonic()):
             if time.monotonic() > deadline:
-                raise TimeoutError(f"It does not end. It said:\n{self.said[-4_000:]}")
+                raise TimeoutError(
+                    f"The command does not end. Standard error:\n{self.said[-4_000:]}"
+                )
         return self._process.wait(max(deadline - time.monotonic(), 1.0))
 
     def signal(self, number: signal.Signals) -> None:
@@ -87,5 +89,5 @@ class Command:
             part = os.read(self._ours, 65_536)
         except OSError:  # On Linux, this means that no process has the terminal any more.
             return False
-        self._said += part
+        self._stderr += part
         return bool(part)
