@@ -73,7 +73,7 @@ class Lasting:
             server = self._servers[name] = Server(self._run, env)
         elif not server.process.is_running:
             server.restart()
-        server.turn_the_page()
+        server.skip_log()
         return server
 
     def close(self) -> None:

@@ -81,12 +81,12 @@ class Server:
         return f"ws://{HOST}:{self.port}/ws/streams/"
 
     def log_text(self) -> str:
-        """Return its log since its start, or since `turn_the_page`."""
-        return self.process.log_text()[self._read :]
+        """Return its log since its start, or since the last `skip_log`."""
+        return self.process.log_text()[self._skipped :]
 
-    def turn_the_page(self) -> None:
-        """Leave the log so far out of `log_text`: it belongs to another test."""
-        self._read = len(self.process.log_text())
+    def skip_log(self) -> None:
+        """Exclude the log so far from `log_text`, because it belongs to another test."""
+        self._skipped = len(self.process.log_text())
 
     def stop(self) -> None:
         self.process.stop()
@@ -99,7 +99,7 @@ class Server:
         self.process = self._start()
 
     def _start(self) -> Process:
-        self._read = 0
+        self._skipped = 0
         process = self._run.start(
             "web",
             [

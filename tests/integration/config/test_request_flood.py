@@ -38,7 +38,7 @@ def shared_server(run, django_db_setup):
 
 @pytest.fixture
 def server(shared_server, transactional_db, valkey):
-    shared_server.turn_the_page()
+    shared_server.skip_log()
     return shared_server
 
 

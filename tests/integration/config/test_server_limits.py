@@ -55,7 +55,7 @@ def shared_server(run, django_db_setup):
 @pytest.fixture
 def server(shared_server, transactional_db, valkey):
     """The site, with the addresses of `tests.support.odd_application`. It goes from test to test."""
-    shared_server.turn_the_page()
+    shared_server.skip_log()
     return shared_server
 
 

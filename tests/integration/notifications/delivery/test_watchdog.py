@@ -24,7 +24,7 @@ LINE = re.compile(r"WARNING +notifications\.delivery\.watchdog: (The event loop 
 def server(run, transactional_db, valkey):
     server = Server(run, arguments=["tests.support.odd_application:application"])
     wait_until(lambda: is_quick(server), what="it has loaded what the first requests need")
-    server.turn_the_page()
+    server.skip_log()
     yield server
     server.kill()
 
