@@ -14,8 +14,8 @@ from exports.lifecycle import attempts
 from exports.models import Export
 from exports.spec import context, queryset
 from exports.spec.spec import build_spec
-from tests.support.asking import keys, request_of
 from tests.support.exporting import WORKER, run
+from tests.support.spec_requests import keys, request_of
 from tests.support.starting import start_export
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.proves("file-matches-queryset")]

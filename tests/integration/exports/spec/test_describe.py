@@ -13,7 +13,7 @@ from demo.models import Airport, Flight
 from exports.exporters import Exporter
 from exports.forms.filters import FilterFields
 from exports.spec import describe, queryset
-from tests.support.asking import request_of
+from tests.support.spec_requests import request_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.only_on("sqlite")]
 

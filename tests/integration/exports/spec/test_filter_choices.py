@@ -13,8 +13,8 @@ from exports.exporters import registry
 from exports.forms.filters import FilterFields
 from exports.spec import describe, filters, queryset
 from exports.spec.spec import build_spec
-from tests.support.asking import flights_by, keys, request_of
 from tests.support.exporting import make_flights
+from tests.support.spec_requests import flights_by, keys, request_of
 from tests.support.starting import start_export
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -11,7 +11,7 @@ from exports.exceptions import InvalidFilter, InvalidQueryset
 from exports.models import Export
 from exports.spec import queryset
 from exports.spec.spec import build_spec
-from tests.support.asking import flights_by, keys
+from tests.support.spec_requests import flights_by, keys
 from tests.support.starting import start_export
 
 pytestmark = pytest.mark.django_db(transaction=True)

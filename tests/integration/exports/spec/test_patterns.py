@@ -20,8 +20,8 @@ from demo.models import Flight
 from exports.exceptions import InvalidFilter, InvalidSelection
 from exports.spec import patterns
 from exports.spec.spec import build_spec
-from tests.support.asking import flights_by
 from tests.support.exporting import make_flights, request
+from tests.support.spec_requests import flights_by
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -22,7 +22,6 @@ from exports.exporters import Column
 from exports.models import Export, Preset
 from exports.spec import refusals
 from notifications.models import Stream
-from tests.support.asking import flights_by
 from tests.support.exporting import (
     content,
     force_status,
@@ -31,6 +30,7 @@ from tests.support.exporting import (
     resume_with,
     use_folders,
 )
+from tests.support.spec_requests import flights_by
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -19,8 +19,8 @@ from exports.exceptions import (
 from exports.models import Export, Preset
 from exports.spec import presets, sizes
 from exports.spec.spec import build_spec
-from tests.support.asking import flights_by
 from tests.support.exporting import force_status, make_flights, request
+from tests.support.spec_requests import flights_by
 from tests.support.starting import start_export
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("time_stands_still")]

@@ -18,8 +18,8 @@ from exports.lifecycle import attempts
 from exports.models import Export
 from exports.spec import context, preview
 from exports.spec.spec import build_spec
-from tests.support.asking import flights_by, request_of
 from tests.support.exporting import WORKER, content, make_flights, run
+from tests.support.spec_requests import flights_by, request_of
 from tests.support.starting import start_export
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -1,4 +1,4 @@
-"""Requests, exporters and rows for tests of what a spec depends on."""
+"""Requests and exporters for tests of what a spec depends on."""
 
 from __future__ import annotations
 
