@@ -228,7 +228,7 @@ def test_notification_email_links_below_the_path(grown):
         )
     finally:
         server.stop()
-    letters = [letter.get_content() for letter in server.letters]
+    letters = [message.get_content() for message in server.messages]
     assert any(f"https://example.com/sub/exports/{export['id']}/" in each for each in letters), said
 
 

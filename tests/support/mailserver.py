@@ -23,18 +23,18 @@ OK = "250 OK"
 
 
 class MailServer:
-    """Stores accepted e-mails in `letters`, in their order, and as bytes in `contents`."""
+    """Stores accepted e-mails in `messages`, in their order, and as bytes in `contents`."""
 
     def __init__(self) -> None:
         self.port = _free_port()
-        # The replies to the sender's address, to a recipient's address, and to the e-mail.
-        self.to_sender = OK
-        self.to_recipient: dict[str, str] = {}
-        self.to_letter = OK
+        # The replies to the address of the sender, to those of recipients, and to the message.
+        self.sender_reply = OK
+        self.recipient_replies: dict[str, str] = {}
+        self.message_reply = OK
         self.is_silent = False
-        # A thread calls this when an e-mail has arrived, before it is acknowledged.
-        self.on_letter: Callable[[EmailMessage], Any] = lambda letter: None
-        self.letters: list[EmailMessage] = []
+        # A thread calls this when a message has arrived, before the server acknowledges it.
+        self.on_message: Callable[[EmailMessage], Any] = lambda message: None
+        self.messages: list[EmailMessage] = []
         self.contents: list[bytes] = []
         self._controller: Controller | None = None
 
@@ -45,7 +45,7 @@ class MailServer:
     @property
     def sent(self) -> list[tuple[str, str]]:
         """Return the recipients and subjects."""
-        return [(letter["To"], letter["Subject"]) for letter in self.letters]
+        return [(message["To"], message["Subject"]) for message in self.messages]
 
     def start(self) -> None:
         self._controller = Controller(
@@ -69,21 +69,21 @@ class MailServer:
         if self.is_silent:
             await asyncio.Event().wait()
         envelope.mail_from = address
-        return self.to_sender
+        return self.sender_reply
 
     async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802
-        answer = self.to_recipient.get(address, OK)
+        answer = self.recipient_replies.get(address, OK)
         if answer == OK:
             envelope.rcpt_tos.append(address)
         return answer
 
     async def handle_DATA(self, server, session, envelope):  # noqa: N802
-        if self.to_letter == OK:
-            letter: Any = message_from_bytes(envelope.content, policy=policy.default)
-            self.letters.append(letter)
+        if self.message_reply == OK:
+            message: Any = message_from_bytes(envelope.content, policy=policy.default)
+            self.messages.append(message)
             self.contents.append(envelope.content)
-            await asyncio.to_thread(self.on_letter, letter)
-        return self.to_letter
+            await asyncio.to_thread(self.on_message, message)
+        return self.message_reply
 
 
 def _free_port() -> int:

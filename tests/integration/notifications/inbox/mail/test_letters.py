@@ -39,13 +39,13 @@ def test_notification_is_mailed_once(server, ada):
     first, second = send_due(), send_due()
 
     assert (first, second) == (SendResult(sent=1), SendResult())
-    [letter] = server.letters
-    assert letter["Subject"] == "Your report is ready"
-    assert (letter["From"], letter["To"]) == ("waybill@localhost", "ada@example.com")
-    assert letter["Auto-Submitted"] == "auto-generated"
-    assert parsedate_to_datetime(letter["Date"]) == Event.objects.get().at.replace(microsecond=0)
-    assert letter.get_content_type() == "text/plain"
-    assert letter.get_content().splitlines() == [
+    [message] = server.messages
+    assert message["Subject"] == "Your report is ready"
+    assert (message["From"], message["To"]) == ("waybill@localhost", "ada@example.com")
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert parsedate_to_datetime(message["Date"]) == Event.objects.get().at.replace(microsecond=0)
+    assert message.get_content_type() == "text/plain"
+    assert message.get_content().splitlines() == [
         "Your report is ready",
         "",
         "All 7 pages.",
@@ -62,7 +62,7 @@ def test_email_without_a_link_leads_to_the_inbox(server, ada):
 
     send_due()
 
-    assert server.letters[0].get_content().splitlines()[:3] == [
+    assert server.messages[0].get_content().splitlines()[:3] == [
         "Look",
         "",
         "https://exports.example.com/inbox/",
@@ -74,7 +74,7 @@ def test_external_link_is_mailed_unchanged(server, ada):
 
     send_due()
 
-    assert "\nhttp://elsewhere.example/x\n" in server.letters[0].get_content().replace("\r", "")
+    assert "\nhttp://elsewhere.example/x\n" in server.messages[0].get_content().replace("\r", "")
 
 
 @pytest.fixture
@@ -90,11 +90,11 @@ def test_export_that_succeeds_is_mailed(server, running):
 
     send_due()
 
-    [letter] = server.letters
-    assert (letter["To"], letter["Subject"]) == ("ada@example.com", "“Flughäfen ✈” is ready.")
-    assert "1,458 rows, 2.0\N{NO-BREAK SPACE}KB." in letter.get_content()
+    [message] = server.messages
+    assert (message["To"], message["Subject"]) == ("ada@example.com", "“Flughäfen ✈” is ready.")
+    assert "1,458 rows, 2.0\N{NO-BREAK SPACE}KB." in message.get_content()
     link = f"https://exports.example.com{running.get_absolute_url()}"
-    assert link in letter.get_content().splitlines()
+    assert link in message.get_content().splitlines()
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\x0b", "\u2028"])
@@ -105,10 +105,10 @@ def test_label_cannot_add_a_header_to_an_email(server, running, end):
 
     send_due()
 
-    [letter] = server.letters
+    [message] = server.messages
     # A long subject begins on a line of its own, and Python's parser keeps the space before it.
-    assert letter["Subject"].strip() == "“Mine Bcc: eve@example.com A body” is ready."
-    assert (letter["To"], letter["Bcc"]) == ("ada@example.com", None)
+    assert message["Subject"].strip() == "“Mine Bcc: eve@example.com A body” is ready."
+    assert (message["To"], message["Bcc"]) == ("ada@example.com", None)
 
 
 def test_export_that_fails_is_mailed_with_the_reason(server, running):
@@ -116,9 +116,9 @@ def test_export_that_fails_is_mailed_with_the_reason(server, running):
 
     send_due()
 
-    [letter] = server.letters
-    assert letter["Subject"] == "“Flughäfen ✈” has failed."
-    assert "The disk is full." in letter.get_content().splitlines()
+    [message] = server.messages
+    assert message["Subject"] == "“Flughäfen ✈” has failed."
+    assert "The disk is full." in message.get_content().splitlines()
 
 
 def test_cancelled_export_is_not_mailed_to_its_owner(server, ada, running):
@@ -173,9 +173,9 @@ def test_email_is_in_the_language_of_the_pages_at_sign_in(server, ada, client, r
         running, Message("The worker %(worker)s stopped while running this export.", worker="x")
     )
     send_due()
-    [letter] = server.letters
-    assert letter["Subject"] == "„Flughäfen ✈“ ist fehlgeschlagen."
-    assert "Der Worker x ist bei diesem Export ausgefallen." in letter.get_content()
+    [message] = server.messages
+    assert message["Subject"] == "„Flughäfen ✈“ ist fehlgeschlagen."
+    assert "Der Worker x ist bei diesem Export ausgefallen." in message.get_content()
 
 
 def test_email_follows_the_chosen_language(server, ada, client, running):
@@ -205,4 +205,4 @@ def test_default_label_in_an_email_is_in_the_readers_language(server, ada):
     send_due()
 
     assert export.label == "Airports"
-    assert server.letters[0]["Subject"] == "„Flughäfen“ ist fehlgeschlagen."
+    assert server.messages[0]["Subject"] == "„Flughäfen“ ist fehlgeschlagen."

@@ -91,7 +91,7 @@ def test_recreated_stream_is_mailed_from_its_start(server, ada):
     send_due()
 
     assert subjects(server) == ["a", "b", "c"]
-    assert len({letter["Message-ID"] for letter in server.letters}) == 3
+    assert len({message["Message-ID"] for message in server.messages}) == 3
 
 
 # -- Very many of one user -----------------------------------------------------------------------
@@ -109,9 +109,9 @@ def test_many_notifications_are_joined_and_delay_no_other_user(server, ada, make
 
     assert send_due() == SendResult(sent=2)
 
-    letter, other = server.letters
-    assert (letter["Subject"], other["Subject"]) == (JOINED.format(3), "z")
-    assert letter.get_content().splitlines() == [
+    message, other = server.messages
+    assert (message["Subject"], other["Subject"]) == (JOINED.format(3), "z")
+    assert message.get_content().splitlines() == [
         "You have 3 new notifications.",
         "",
         "- a",
@@ -130,7 +130,7 @@ def test_many_notifications_are_joined_and_delay_no_other_user(server, ada, make
         "You can choose which notifications you get by e-mail on the “Notifications” page.",
     ]
     epoch = Stream.objects.get(name=user_stream(ada)).epoch
-    assert letter["Message-ID"] == f"<{epoch}.1-3@exports.example.com>"
+    assert message["Message-ID"] == f"<{epoch}.1-3@exports.example.com>"
 
 
 @pytest.mark.proves("mail-rate-is-limited")
@@ -174,7 +174,7 @@ def test_large_digests_lose_no_notification(server, ada, monkeypatch):
         end_waits()
 
     assert subjects(server) == [JOINED.format(25), JOINED.format(25), JOINED.format(10)]
-    told = "".join(letter.get_content() for letter in server.letters)
+    told = "".join(message.get_content() for message in server.messages)
     assert re.findall(r"^- (.+?)\r?$", told, re.MULTILINE) == titles
 
 
@@ -193,12 +193,12 @@ def test_digest_has_only_wanted_notifications(server, ada, monkeypatch):
 def test_refused_digest_is_skipped_or_postponed(server, ada, monkeypatch):
     monkeypatch.setattr(mail, "MAX_SINGLE", 2)
     notify_all(ada, *"abc")
-    server.to_letter = "452 Come back later"
+    server.message_reply = "452 Come back later"
     assert send_due() == SendResult(later=1)
     end_waits()
-    server.to_letter = "554 No such letters"
+    server.message_reply = "554 No such letters"
     assert send_due() == SendResult(refused=1)
-    server.to_letter = "250 OK"
+    server.message_reply = "250 OK"
     end_waits()
 
     assert send_due() == SendResult()

@@ -59,7 +59,7 @@ def test_silent_server_times_out(server, ada, settings):
 def test_email_that_breaks_the_server_is_retried_last(server, ada, make_user):
     notify_all(ada, "poison")
     notify_all(make_user("bob"), "harmless")
-    server.to_recipient["ada@example.com"] = "421 I go home"
+    server.recipient_replies["ada@example.com"] = "421 I go home"
 
     with pytest.raises(ServerDown):
         send_due()
@@ -74,7 +74,7 @@ def test_refusing_server_loses_no_email(server, ada, settings, password):
     if password:
         settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = "somebody", password
     else:
-        server.to_sender = "550 We do not know you"
+        server.sender_reply = "550 We do not know you"
 
     with pytest.raises(ServerDown) as refused:
         send_due()
@@ -117,16 +117,16 @@ def test_permanent_refusal_does_not_block_later_emails(server, ada, make_user, a
     bob = make_user("bob", email="bob@example.com\nBcc: eve@example.com" * (asked == "header"))
     if asked == "recipient":
         bob.email = "bob@example.com"
-        server.to_recipient[bob.email] = "550 No such user"
+        server.recipient_replies[bob.email] = "550 No such user"
     elif asked == "letter":
         bob.email = "bob@example.com"
-        server.to_letter = "554 No such letters"
+        server.message_reply = "554 No such letters"
     bob.save()
     notify_all(bob, "first", "second")
 
     refused = send_due()
-    server.to_recipient.clear()
-    server.to_letter = "250 OK"
+    server.recipient_replies.clear()
+    server.message_reply = "250 OK"
     notify_all(ada, "for ada")
     rest = send_due()
 
@@ -140,13 +140,13 @@ def test_permanent_refusal_does_not_block_later_emails(server, ada, make_user, a
 def test_temporary_refusal_postpones_only_one_user(server, ada, make_user, asked):
     notify_all(ada, "a", "b")
     if asked == "recipient":
-        server.to_recipient["ada@example.com"] = "450 Come back later"
+        server.recipient_replies["ada@example.com"] = "450 Come back later"
     else:
-        server.to_letter = "452 Come back later"
+        server.message_reply = "452 Come back later"
 
     assert send_due() == SendResult(later=1)
-    server.to_recipient.clear()
-    server.to_letter = "250 OK"
+    server.recipient_replies.clear()
+    server.message_reply = "250 OK"
     notify_all(make_user("bob"), "c")
     assert send_due() == SendResult(sent=1)
     end_waits()

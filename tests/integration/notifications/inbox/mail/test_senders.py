@@ -42,12 +42,12 @@ def test_sender_killed_after_sending_sends_the_same_email_again(server, ada, run
         env={"EMAIL_URL": server.url, "SITE_URL": "https://exports.example.com"},
     )
 
-    def die(letter):
+    def die(message):
         if not died.is_set():
             process.kill()
             died.set()
 
-    server.on_letter = die
+    server.on_message = die
     assert died.wait(60), process.log_text()
     assert subjects(server) == ["a"]
 
@@ -59,7 +59,7 @@ def test_sender_killed_after_sending_sends_the_same_email_again(server, ada, run
     assert subjects(server) == ["a", "a", "b"]
     assert server.contents[0] == server.contents[1]
     epoch = Stream.objects.get(name=user_stream(ada)).epoch
-    assert [letter["Message-ID"] for letter in server.letters] == [
+    assert [message["Message-ID"] for message in server.messages] == [
         f"<{epoch}.1@exports.example.com>",
         f"<{epoch}.1@exports.example.com>",
         f"<{epoch}.2@exports.example.com>",
@@ -87,11 +87,11 @@ def test_slow_sender_stops_after_a_takeover(server, ada):
         end_waits()
         return send_due()
 
-    def take_over(letter):
-        server.on_letter = lambda letter: None
+    def take_over(message):
+        server.on_message = lambda message: None
         outcomes.extend(at_once(1, after_the_lease))
 
-    server.on_letter = take_over
+    server.on_message = take_over
 
     assert send_due() == SendResult(sent=1)
     assert outcomes == [SendResult(sent=2)]
@@ -175,7 +175,7 @@ def test_beat_sends_due_emails(server, ada, beat_with):
 
     beat_with(EMAIL_URL=server.url)
 
-    wait_until(lambda: server.letters, 60, "the letter comes")
+    wait_until(lambda: server.messages, 60, "the letter comes")
     assert server.sent == [("ada@example.com", "Look")]
     wait_until(lambda: Inbox.objects.get().mail_after is None, 60, "it is noted")
     assert Inbox.objects.get().mailed_offset == 1
@@ -190,9 +190,9 @@ def test_development_beat_saves_emails_and_logs_their_paths(ada, beat_with, tmp_
     path = Path(said[1])
     assert path.parent == tmp_path / "mail"
     assert path.parent.stat().st_mode & 0o077 == 0
-    letter = message_from_bytes(path.read_bytes(), policy=policy.default)
-    assert (letter["To"], letter["Subject"]) == ("ada@example.com", "Look at this")
-    assert "http://127.0.0.1:8000/inbox/" in letter.get_content()
+    message = message_from_bytes(path.read_bytes(), policy=policy.default)
+    assert (message["To"], message["Subject"]) == ("ada@example.com", "Look at this")
+    assert "http://127.0.0.1:8000/inbox/" in message.get_content()
     assert "Look at this" not in beat.log_text()
 
 
@@ -204,7 +204,7 @@ def test_simultaneous_emails_are_separate_files(settings, tmp_path):
 
     paths = sorted(tmp_path.glob("*.eml"))
     letters = [message_from_bytes(path.read_bytes()) for path in paths]
-    assert [letter["Subject"] for letter in letters] == [f"No. {each}" for each in range(5)]
+    assert [message["Subject"] for message in letters] == [f"No. {each}" for each in range(5)]
 
 
 def test_saved_emails_are_private_even_in_an_open_directory(settings, tmp_path):
