@@ -1,4 +1,4 @@
-"""Runs each `*.test.mjs` with the Node inside Playwright: nobody has to install one."""
+"""Run each `*.test.mjs` with the Node of Playwright, so that nobody has to install one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_javascript_tests_pass(path: Path) -> None:
     )
 
     assert done.returncode == 0, f"\n{done.stdout}{done.stderr}"
-    # Node is content with a file without tests, and with tests that are skipped.
+    # Node also succeeds for a file without tests, and for skipped tests.
     assert "node:test" in path.read_text(), f"{path.name} has no tests"
     assert "skipped 0\n" in done.stdout
     assert "todo 0\n" in done.stdout

@@ -50,8 +50,8 @@ def find() -> Path:
 
 def _works(path: str) -> bool:
     # Ubuntu's package is a script that needs a snap, which containers cannot install.
-    asked = subprocess.run([path, "--version"], check=False, capture_output=True, timeout=60)
-    return asked.returncode == 0
+    done = subprocess.run([path, "--version"], check=False, capture_output=True, timeout=60)
+    return done.returncode == 0
 
 
 def _from_packages() -> None:

@@ -1,4 +1,4 @@
-"""Starts Python programs by forking a process that has imported their libraries already.
+"""Start Python programs by forking a process that has already imported their libraries.
 
 Importing takes most of the second that a web process, a worker or a command needs to start,
 and the tests start hundreds. `ForkServer` starts this file as a process of its own. It imports
@@ -86,9 +86,9 @@ IS_AVAILABLE = sys.platform == "linux"
 
 
 class ForkServer:
-    """The client's side: start programs in the fork server, and learn how they end.
+    """Starts programs in the fork server, and reports how they end. This is the client's side.
 
-    What the server itself prints goes to the file `log`.
+    The output of the server itself goes to the file `log`.
     """
 
     def __init__(self, directory: Path, log: Path) -> None:
@@ -128,9 +128,9 @@ class ForkServer:
     ) -> ForkedProcess:
         """Start `command` with `env` as its whole environment and these file descriptors."""
         request = {"arguments": [*command[1:]], "env": {**env}, "directory": str(self._directory)}
-        return ForkedProcess(self, self.ask(request, [stdin, stdout, stderr]))
+        return ForkedProcess(self, self.send(request, [stdin, stdout, stderr]))
 
-    def ask(self, request: Mapping[str, Any], descriptors: Sequence[int] = ()) -> Any:
+    def send(self, request: Mapping[str, Any], descriptors: Sequence[int] = ()) -> Any:
         """Send a request and return the answer."""
         message = json.dumps(request).encode()
         with self._lock:
@@ -141,7 +141,7 @@ class ForkServer:
         return json.loads(answer)
 
     def close(self) -> None:
-        """End the server. The programs that it started go on."""
+        """End the server. The programs that it started continue."""
         self._control.close()
         self._process.wait(timeout=15)
 
@@ -157,7 +157,7 @@ class ForkedProcess:
     def poll(self) -> int | None:
         """Return the exit status, or minus the signal that ended it; None while it runs."""
         if self.returncode is None:
-            self.returncode = self._server.ask({"pid": self.pid})
+            self.returncode = self._server.send({"pid": self.pid})
         return self.returncode
 
     def wait(self, timeout: float) -> int:
@@ -207,7 +207,7 @@ def _serve(control: socket.socket) -> list[str] | None:
 
 
 def _fork(request: Mapping[str, Any], descriptors: Sequence[int], control: socket.socket) -> int:
-    """Return the number of the new process, or 0 in that process."""
+    """Return the process id of the new process, or 0 in that process."""
     seen, ready = os.pipe()
     if (pid := os.fork()) == 0:
         control.close()
@@ -218,14 +218,14 @@ def _fork(request: Mapping[str, Any], descriptors: Sequence[int], control: socke
         return 0
     for descriptor in (ready, *descriptors):
         os.close(descriptor)
-    # The pipe ends when the new process leads its session, so that it can be signalled as one.
+    # The pipe ends when the new process leads its session. Only then can its group get signals.
     os.read(seen, 1)
     os.close(seen)
     return pid
 
 
 def _become(request: Mapping[str, Any], descriptors: Sequence[int]) -> None:
-    """Give this process the surroundings that the request names."""
+    """Give this process the environment, directory and streams that the request names."""
     for number, descriptor in enumerate(descriptors):
         os.dup2(descriptor, number)
         os.close(descriptor)

@@ -86,9 +86,9 @@ class Postgres:
             self.process.stop()
 
     def crash(self) -> None:
-        """End the server without a checkpoint. Clients lose their connections; `start` recovers."""
+        """End the server without a checkpoint. Clients lose their connections. `start` recovers it."""
         if self.process is None:
-            raise RuntimeError("PostgreSQL was not started. Ask for the fixture `postgres`.")
+            raise RuntimeError("PostgreSQL was not started. The test needs the fixture `postgres`.")
         self.process.signal(signal.SIGQUIT)
         self.process.wait()
         self.process.kill()

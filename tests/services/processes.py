@@ -181,7 +181,7 @@ class Process:
         self._popen.send_signal(number)
 
     def stop(self, timeout: float = 30.0) -> None:
-        """Ask it to end and wait; then kill it and its children."""
+        """Send its stop signal and wait. Then kill it and its children."""
         if self.is_running:
             self.thaw()
             self.signal(self._stop_signal)

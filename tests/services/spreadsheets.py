@@ -36,7 +36,7 @@ def program(name: str) -> str:
     """Return the path of a program. Raise ServiceError with the remedy if it is missing."""
     if (found := shutil.which(name)) is None:
         raise ServiceError(
-            f"The tests of spreadsheets need {name}, and it is not there. On Debian: "
+            f"The tests of spreadsheets need {name}, which is missing. On Debian: "
             f"`apt-get install {PACKAGES[name]}`. {HOW}"
         )
     return found
@@ -46,8 +46,8 @@ def libraries() -> Path:
     """Return the directory with the npm libraries. Raise ServiceError if it is incomplete."""
     if not _are_installed():
         raise ServiceError(
-            "The tests of spreadsheets need libraries of npm (tests/spreadsheets/package.json), "
-            f"and they are not in {LIBRARIES}. {HOW}"
+            "The tests of spreadsheets need npm libraries (tests/spreadsheets/package.json), "
+            f"which are missing or outdated in {LIBRARIES}. {HOW}"
         )
     return LIBRARIES / "node_modules"
 
@@ -74,7 +74,7 @@ def _install_libraries() -> None:
         if subprocess.run(command, check=False, cwd=directory).returncode:
             raise ServiceError(
                 "npm could not install the libraries of tests/spreadsheets/package-lock.json. "
-                "It needs a registry of npm."
+                "It needs access to a registry of npm."
             )
         shutil.rmtree(LIBRARIES, ignore_errors=True)
         LIBRARIES.mkdir()

@@ -79,7 +79,7 @@ class Valkey:
 
     def _process(self) -> Process:
         if self.process is None:
-            raise RuntimeError("Valkey was not started. Ask for the fixture `valkey`.")
+            raise RuntimeError("Valkey was not started. The test needs the fixture `valkey`.")
         return self.process
 
     def _answers(self) -> bool:

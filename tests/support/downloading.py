@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-CONTENT = bytes(range(256)) * 4_000  # Four blocks, so that a range begins inside of one.
+CONTENT = bytes(range(256)) * 4_000  # Four blocks, so that a range can begin within a block.
 SIZE = len(CONTENT)
 ETAG = f'"{hashlib.sha256(CONTENT).hexdigest()}"'
 BOTH = ["/exports/{}/file", "/api/v1/exports/{}/file"]

@@ -1,4 +1,4 @@
-"""`make run` in a terminal of its own, and the processes that it starts."""
+"""`make run` in its own terminal, and the processes that it starts."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RUN = [sys.executable, "-m", "config.run"]
-# As the Makefile has it, but with this Python, and nothing installed.
+# The target of the Makefile, with this Python. `-o` skips the installation.
 MAKE_RUN = ["make", "-o", ".venv/requirements.lock.installed", "run", f"PYTHON={sys.executable}"]
 MAKE_KILL_WORKER = [*MAKE_RUN[:3], "kill-worker", MAKE_RUN[-1]]
-# In a script that survives the end of its terminal, and so keeps it from us.
+# A script that ignores the end of its terminal. It does not pass on the SIGHUP.
 SCRIPT = ["sh", "-c", f"trap : HUP; {shlex.join(RUN)}; exit"]
-# What a terminal does for its first program: it becomes what Ctrl-C and hanging up reach.
+# Makes the terminal the controlling terminal of the program, so that Ctrl-C and a hang-up reach it.
 IN_TERMINAL = [
     sys.executable,
     "-c",
@@ -42,12 +42,12 @@ IN_TERMINAL = [
 ]
 CTRL_C = b"\x03"
 MANAGER = "-m config.run.manager"
-# What the command line of each has that no other's has.
+# A text that only the command line of that process contains.
 NAMES = {"beat": "config beat", "valkey": "valkey", "web": "daphne", "worker": "config worker"}
 
 
 class Terminal:
-    """A terminal in which one program runs, and what it shows."""
+    """A terminal that runs one program, and records its output."""
 
     def __init__(self, command: list[str], var_dir: Path, **env: str) -> None:
         self.var_dir = var_dir
@@ -64,11 +64,11 @@ class Terminal:
         os.close(program_side)
 
     def read(self) -> str:
-        """Everything shown so far."""
+        """Return the output so far."""
         while self._screen >= 0 and select.select([self._screen], [], [], 0)[0]:
             try:
                 self.shown += os.read(self._screen, 65536).decode(errors="replace")
-            except OSError:  # On Linux: nobody has the other side open any more.
+            except OSError:  # On Linux: all processes have closed the other side.
                 break
         return self.shown
 
@@ -76,7 +76,7 @@ class Terminal:
         os.write(self._screen, keys)
 
     def hang_up(self) -> None:
-        """Close the window."""
+        """Close the terminal."""
         os.close(self._screen)
         self._screen = -1
 
@@ -88,11 +88,11 @@ class Terminal:
         wait_until(is_shown, seconds, f"{text!r} is shown")
 
     def wait_until_ready(self) -> None:
-        """Loading the data takes ten seconds, and a minute where others are at work, too."""
+        """Wait until Waybill is ready. Loading the data takes ten seconds, or a minute on a busy machine."""
         self.wait_for("Waybill is ready", 240)
 
     def wait_for_end(self) -> int:
-        """Wait until the program in the terminal has ended; its exit status."""
+        """Wait until the program in the terminal has ended. Return its exit status."""
 
         def is_over() -> bool:
             self.read()
@@ -103,14 +103,14 @@ class Terminal:
         return self.program.returncode
 
     def processes(self) -> list[psutil.Process]:
-        """All that run on its data, whoever their parents are now."""
+        """Return all processes that use its VAR_DIR, whatever their parents are now."""
         return [process for process in psutil.process_iter() if self._is_ours(process)]
 
     def managers(self) -> list[psutil.Process]:
         return [process for process in self.processes() if MANAGER in command_line(process)]
 
     def child(self, name: str) -> psutil.Process | None:
-        """The process that the manager runs by that name, if it runs now."""
+        """Return the process that the manager runs under `name`, or None if it does not run."""
         for manager in self.managers():
             for process in manager.children():
                 if NAMES[name] in command_line(process):
@@ -118,7 +118,7 @@ class Terminal:
         return None
 
     def run(self) -> psutil.Process:
-        """The process of config.run itself."""
+        """Return the process of config.run itself."""
         [found] = [
             process
             for process in self.processes()
@@ -133,14 +133,14 @@ class Terminal:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         self.program.wait(timeout=15)
-        # Who is killed leaves its directory to the next run; here none comes.
+        # A killed process leaves its directory for the next run to remove. Here there is none.
         shutil.rmtree(embedded.runtime_dir(self.var_dir), ignore_errors=True)
 
     def _is_ours(self, process: psutil.Process) -> bool:
         try:
             if process.status() == psutil.STATUS_ZOMBIE:
                 return False
-            # Valkey writes its title over its environment, but the title has the socket.
+            # Valkey overwrites its environment with its title, which contains the path of the socket.
             return process.environ().get("VAR_DIR") == str(self.var_dir) or str(
                 embedded.runtime_dir(self.var_dir)
             ) in command_line(process)
@@ -149,7 +149,7 @@ class Terminal:
 
 
 def command_line(process: psutil.Process) -> str:
-    """Empty if it has ended meanwhile."""
+    """Return the command line, or "" if the process has ended."""
     try:
         return " ".join(process.cmdline())
     except psutil.Error:
@@ -157,7 +157,7 @@ def command_line(process: psutil.Process) -> str:
 
 
 def clean_environment() -> dict[str, str]:
-    """Ours, without what the tests, or a `make test` around them, have said to Django and make."""
+    """Return our environment without the variables of the tests and of `make test`."""
     unwanted = {*settings_in_environment(), "MAKELEVEL", "MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES"}
     return {name: value for name, value in os.environ.items() if name not in unwanted}
 
@@ -176,7 +176,7 @@ def is_well(port: int) -> bool:
 
 
 def copy_of(var_dir: Path, copy: Path) -> Path:
-    """Its database, in the new directory `copy`."""
+    """Copy the database of `var_dir` into the new directory `copy`, and return `copy`."""
     copy.mkdir()
     with closing(database(var_dir)) as original, closing(database(copy)) as target:
         original.backup(target)

@@ -1,4 +1,4 @@
-"""WebSocket clients that send raw bytes: frames and handshakes; and an ordinary client."""
+"""WebSocket clients that send raw frames and handshakes, and an ordinary client."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ REFUSED = {
     "pongs": frame(PONG) * 400,
     "fragments of nothing": frame(TEXT, fin=False) + frame(CONTINUED, fin=False) * 400,
     "fragments of a byte": frame(TEXT, fin=False) + frame(CONTINUED, b" ", fin=False) * 400,
-    # Refused when they are announced: nothing of them ever comes.
+    # The server refuses these when it reads their length. Their payload is never sent.
     "a message that is too large": frame(TEXT, claimed=frames.MAX_FRAME_BYTES + 1),
-    "too large a rest": frame(TEXT, b" " * 20_000, fin=False)
+    "a large second fragment": frame(TEXT, b" " * 20_000, fin=False)
     + frame(CONTINUED, claimed=frames.MAX_FRAME_BYTES),
     "empty messages": frame(TEXT) * 2000,
-    # One frame that is over two limits: the last of the fragments that are allowed, and too large.
+    # The last frame exceeds two limits: it is one fragment too many, and too large.
     "fragments with a large end": frame(TEXT, fin=False)
     + frame(CONTINUED, fin=False) * 200
     + frame(CONTINUED, claimed=frames.MAX_FRAME_BYTES + 1),

@@ -113,7 +113,7 @@ def make_places() -> None:
 
 
 def make_everything() -> None:
-    """Return rows with each sample in one of them, and a row with NULL only."""
+    """Create rows with each sample in at least one of them, and a row with NULL only."""
     make_places()
     rows = max(map(len, SAMPLES.values()))
     Everything.objects.bulk_create(

@@ -1,4 +1,4 @@
-"""An exporter that calls a function of the test when a worker reaches a row."""
+"""An exporter that calls functions of a test when a worker reaches their rows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from exports.exporters import Column, Exporter
 
 
 class Watched(Exporter):
-    """Exports flights, and calls a function when the worker reaches a row."""
+    """Exports flights. `happens` has the functions to call, by the key of the row."""
 
     queryset = Flight.objects.all()
     permission = "demo.export_flight"
