@@ -31,7 +31,7 @@ class Watched(Source):
 
     def __init__(self, alias: str = "default", before: Callable[[int], None] | None = None) -> None:
         super().__init__(alias)
-        self.asked: list[str] = []
+        self.queries: list[str] = []
         self._before = before
 
     def pages(self, queryset: QuerySet[Any], size: int) -> Iterator[list[Any]]:
@@ -44,11 +44,11 @@ class Watched(Source):
 
     def _watch(self, queryset: QuerySet[Any]) -> None:
         if self._before is not None:
-            self._before(len(self.asked))
+            self._before(len(self.queries))
         try:
-            self.asked.append(self.sql(queryset)[0])
+            self.queries.append(self.sql(queryset)[0])
         except EmptyResultSet:
-            self.asked.append("")
+            self.queries.append("")
 
 
 def planned(queryset, part_rows, source=None):

@@ -1,4 +1,4 @@
-"""Models of both sides of a subscription: the tables, their reader, and a client."""
+"""Models for tests of a subscription: the tables, their reader, and a client."""
 
 from __future__ import annotations
 
@@ -57,27 +57,27 @@ class Stream:
 class Reading:
     """The three queries of `backlog.read`. A test may write between them."""
 
-    def __init__(self, stream: Stream, asked: Read) -> None:
-        self.asked = asked
-        self.limit = min(asked.limit, PAGE)
+    def __init__(self, stream: Stream, request: Read) -> None:
+        self.request = request
+        self.limit = min(request.limit, PAGE)
         self.row = replace(stream)  # The first query reads the row of the stream.
         self.start, self.reset = self._begin()
         self.states: list[Item] | None = None
 
     def _begin(self) -> tuple[Cursor, Any]:
-        if self.asked.after is None:
+        if self.request.after is None:
             return self.row.start, None
-        if self.asked.after == "latest":
+        if self.request.after == "latest":
             return self.row.position, None
-        after = self.asked.after
+        after = self.request.after
         if after.epoch != self.row.epoch or not self.row.position.covers(after):
             return self.row.start, "epoch"
         return (self.row.start, "pruned") if after.offset < self.row.floor else (after, None)
 
-    def go_on(self, stream: Stream) -> Backlog | Reading | None:
+    def run_next_query(self, stream: Stream) -> Backlog | Reading | None:
         """Run the next query. Return a page after the last one, or a new read if it failed."""
         gone = stream.epoch != self.row.epoch  # The stream was deleted with all its rows.
-        if self.asked.after == "latest":
+        if self.request.after == "latest":
             return Backlog(self.start, self.start)
         if self.states is None:
             newer = sorted(
@@ -98,7 +98,7 @@ class Reading:
         last = self.row.head if gone else stream.head
         offsets = [] if gone else list(range(first, last + 1))[: self.limit - len(self.states)]
         if offsets and offsets[0] != self.start.offset + 1:
-            return Reading(stream, self.asked)
+            return Reading(stream, self.request)
         items = self.states + [self.row.event(offset, revision) for offset in offsets]
         end = Cursor(self.row.epoch, offsets[-1] if offsets else self.start.offset, revision)
         return Backlog(self.start, end, items, len(items) == self.limit, self.reset)
@@ -113,7 +113,7 @@ class Client:
     values: dict[str, int] = field(default_factory=dict)
 
     def begin(self, start: Cursor, *, latest: bool) -> None:
-        assert self.cursor in {None, start}, "The server goes on from where the client is."
+        assert self.cursor in {None, start}, "The server continues from the client's cursor."
         self.cursor = start
         self.since = start.revision if latest else self.since
 

@@ -17,7 +17,7 @@ WINDOW = 3  # The server sends so many unacknowledged frames.
 
 
 class Ledger:
-    """The committed rows, as the test records them. Each has its own number."""
+    """The committed rows, as the test records them. Each row has its own number."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -32,23 +32,23 @@ class Place:
     """The state of one stream in a client."""
 
     cursor: Cursor | None = None
-    # It must have every later event and every later value.
+    # The client must have every event and every value after these.
     offset: int = 0
     revision: int = 0
     events: dict[int, int] = field(default_factory=dict)
     values: dict[str, tuple[int, int]] = field(default_factory=dict)
 
-    def begin(self, start: Cursor, asked: str | None) -> None:
+    def begin(self, start: Cursor, requested: str | None) -> None:
         if self.cursor is None:
             self.offset = start.offset
-            self.revision = start.revision if asked == "latest" else 0
+            self.revision = start.revision if requested == "latest" else 0
         self.cursor = start
 
     def take(self, frame: dict[str, Any], ledger: Ledger) -> None:
         cursor = Cursor.parse(frame["cursor"])
         before = self.cursor
         if before is not None:
-            assert cursor.covers(before), "Nobody is sent back, but by a reset."
+            assert cursor.covers(before), "A cursor moves back only after a reset."
         number = frame["data"]["n"]
         if frame["type"] == "event":
             offset = frame["offset"]
@@ -61,11 +61,14 @@ class Place:
             assert before is None or revision > before.revision, "Newer than any before."
             self.values[frame["key"]] = (revision, number)
             fact = (frame["key"], frame["stream"], cursor.epoch, revision)
-        assert ledger.facts[fact] == number, "What was committed, and nothing else."
+        assert ledger.facts[fact] == number, "The frame has what was committed."
         self.cursor = cursor
 
     def has(self, table: Table) -> bool:
-        """Return all stored items that the client requested, by number, because offsets restart."""
+        """Return whether the client has all stored items that it requested.
+
+        They are compared by number, because offsets start again in a new stream.
+        """
         return all(
             self.events.get(offset) == number
             for offset, number in table.events.items()
@@ -95,7 +98,7 @@ class Table:
 
 
 class Tab:
-    """One page: a connection at a time, and the state of its streams."""
+    """One page: at most one connection, and the state of its streams."""
 
     def __init__(self, cookie: str, streams: list[str], ledger: Ledger) -> None:
         self.cookie = cookie
@@ -105,7 +108,7 @@ class Tab:
         # The state at each cursor that the client ever had.
         self.memory: dict[str, list[Place]] = {stream: [] for stream in streams}
         self.unacked: dict[str, list[str]] = {stream: [] for stream in streams}
-        self.asked: dict[str, str | None] = {}  # Requests without an answer so far.
+        self.requests: dict[str, str | None] = {}  # Subscriptions without a reply so far.
         self.follows: set[str] = set()
         self.acknowledges = True
         self.socket: Socket | None = None
@@ -117,30 +120,30 @@ class Tab:
         assert (await self.socket.next())["type"] == "welcome"
         self.reader = asyncio.create_task(self._read(self.socket), name="tab")
 
-    async def subscribe(self, asked: dict[str, str | None]) -> None:
+    async def subscribe(self, streams: dict[str, str | None]) -> None:
         assert self.socket is not None
-        for stream in asked:
+        for stream in streams:
             self.unacked[stream].clear()
             self.follows.add(stream)
-        self.asked.update(asked)
-        await self.socket.send("subscribe", streams=asked)
+        self.requests.update(streams)
+        await self.socket.send("subscribe", streams=streams)
 
     async def unsubscribe(self, stream: str) -> None:
         assert self.socket is not None
         self.follows.discard(stream)
-        self.asked.pop(stream, None)
+        self.requests.pop(stream, None)
         await self.socket.send("unsubscribe", streams=[stream])
 
-    async def vanish(self, *, says_goodbye: bool) -> None:
+    async def disconnect(self, *, is_orderly: bool) -> None:
         assert self.socket is not None
         assert self.reader is not None
         socket, self.socket = self.socket, None
         self.reader.cancel()
         self.follows.clear()
-        self.asked.clear()
-        if says_goodbye:
+        self.requests.clear()
+        if is_orderly:
             await socket.disconnect()
-        else:  # Daphne does this when it stops.
+        else:  # Daphne cancels its applications like this when it stops.
             socket.communicator.future.cancel()
             with suppress(asyncio.CancelledError):
                 await socket.communicator.future
@@ -161,13 +164,15 @@ class Tab:
     async def _take(self, frame: dict[str, Any]) -> None:
         stream = frame["stream"]
         if frame["type"] == "subscribed":
-            if stream not in self.asked:
+            if stream not in self.requests:
                 return  # The client has unsubscribed since.
-            asked, start = self.asked.pop(stream), Cursor.parse(frame["cursor"])
-            if frame["recovered"] and asked not in {None, "latest"}:
-                assert frame["cursor"] == asked, "The server goes on from where the client is."
-            self.places[stream].begin(start, asked)
-        elif stream in self.asked or stream not in self.follows:
+            requested, start = self.requests.pop(stream), Cursor.parse(frame["cursor"])
+            if frame["recovered"] and requested not in {None, "latest"}:
+                assert frame["cursor"] == requested, (
+                    "The server continues from the client's cursor."
+                )
+            self.places[stream].begin(start, requested)
+        elif stream in self.requests or stream not in self.follows:
             return  # The frame belongs to the previous subscription.
         elif frame["type"] == "reset":
             self.places[stream] = Place()
@@ -180,13 +185,13 @@ class Tab:
             if self.acknowledges:
                 await self.acknowledge(stream, WINDOW)
 
-    def look(self) -> None:
+    def raise_stored_error(self) -> None:
         """Raise an error that the background task has stored."""
         if self.socket is not None and self.reader is not None and self.reader.done():
             self.reader.result()
 
-    def is_level(self, tables: dict[str, Table]) -> bool:
-        self.look()
-        return not self.asked and all(
+    def has_everything(self, tables: dict[str, Table]) -> bool:
+        self.raise_stored_error()
+        return not self.requests and all(
             self.places[stream].has(tables[stream]) for stream in self.follows
         )

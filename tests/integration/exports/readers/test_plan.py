@@ -145,7 +145,7 @@ def test_plan_sorts_in_the_window_only():
 
     assert [each.rows for each in ranges] == [2, 2, 1]
     # In the window an index gives the order. Anywhere else all rows would be sorted.
-    assert "ORDER BY" not in re.sub(r"OVER \([^)]*\)", "", source.asked[0])
+    assert "ORDER BY" not in re.sub(r"OVER \([^)]*\)", "", source.queries[0])
 
 
 def test_plan_does_not_fetch_the_rows():
@@ -154,8 +154,8 @@ def test_plan_does_not_fetch_the_rows():
 
     planned(Flight.objects.select_related("carrier"), 40, source)
 
-    assert len(source.asked) == 2
-    assert [sql for sql in source.asked if "distance" in sql] == []
+    assert len(source.queries) == 2
+    assert [sql for sql in source.queries if "distance" in sql] == []
 
 
 def test_plan_counts_groups_and_not_their_members():

@@ -252,7 +252,7 @@ def test_demo_columns_need_one_query_a_page(source):
     with CaptureQueriesContext(connection) as queries:
         pages = list(pages_of(source, Flight.objects.all(), columns, Range(None, 5, 5), 100))
 
-    assert len(source.asked) == 1
+    assert len(source.queries) == 1
     assert len(queries) == (0 if source.is_postgres else 1)
     assert [len(page) for page in pages] == [21]
 

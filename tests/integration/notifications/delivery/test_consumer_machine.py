@@ -152,15 +152,15 @@ class Delivery(RuleBasedStateMachine):
         self, which: int, pasts: tuple[int, int], acknowledges: bool, goodbye: bool, then: str
     ) -> None:
         tab = self.tabs[which]
-        self._run(tab.vanish(says_goodbye=goodbye))
+        self._run(tab.disconnect(is_orderly=goodbye))
         self._pause(then)
         tab.acknowledges = acknowledges
         self._run(tab.connect())
-        asked = {
+        streams = {
             stream: self._resume(tab, stream, past)
             for stream, past in zip(tab.streams, pasts, strict=True)
         }
-        self._run(tab.subscribe(asked))
+        self._run(tab.subscribe(streams))
         self._pause(then)
 
     @rule(which=TABS, stream=STREAMS, past=PASTS, then=PAUSES)
@@ -169,7 +169,9 @@ class Delivery(RuleBasedStateMachine):
         tab = self.tabs[which]
         name = tab.streams[stream]
         # The answer to the one before would look like the answer to this one.
-        self._run(eventually(lambda: tab.look() or name not in tab.asked, "an answer"))
+        self._run(
+            eventually(lambda: tab.raise_stored_error() or name not in tab.requests, "an answer")
+        )
         self._run(tab.unsubscribe(name))
         self._pause(then)
         self._run(tab.subscribe({name: self._resume(tab, name, past)}))
@@ -256,7 +258,7 @@ class Delivery(RuleBasedStateMachine):
 
         async def level() -> None:
             await self._sweep()
-            await eventually(lambda: all(tab.is_level(tables) for tab in tabs), "level")
+            await eventually(lambda: all(tab.has_everything(tables) for tab in tabs), "level")
 
         for tab in tabs:
             for stream in tab.streams:
@@ -272,7 +274,7 @@ class Delivery(RuleBasedStateMachine):
         try:
             self.runner.run(work)
             for tab in self.tabs:
-                tab.look()
+                tab.raise_stored_error()
         except BaseException:
             self.has_failed = True  # What comes after it would only hide it.
             raise
@@ -294,7 +296,7 @@ class Delivery(RuleBasedStateMachine):
 
     async def _leave(self) -> None:
         for tab in self.tabs:
-            await tab.vanish(says_goodbye=True)
+            await tab.disconnect(is_orderly=True)
         await eventually(lambda: tasks_of_streams() == [], "no task is left")
 
 

@@ -97,7 +97,7 @@ class Place:
 
     def read_on(self) -> None:
         assert self.reading is not None
-        match self.reading.go_on(self.stream):
+        match self.reading.run_next_query(self.stream):
             case Backlog() as page:
                 self.reading = None
                 if self.subscription.position is None and page.reset is None:
