@@ -130,20 +130,20 @@ def make_exports(owner: User, live: int, history: int) -> None:
     )
 
 
-def request(user: User, **asked: Any) -> Export:
+def request(user: User, **fields: Any) -> Export:
     """Create an export, even if an identical one is active."""
-    asked = {
+    fields = {
         "exporter": "flights",
         "columns": COLUMNS,
         "label": f"Flights {next(NUMBERS)}",
-        **asked,
+        **fields,
     }
-    return start_export(user=user, **asked)
+    return start_export(user=user, **fields)
 
 
-def start(user: User, **asked: Any) -> Export:
+def start(user: User, **fields: Any) -> Export:
     """Create an export that a worker has claimed."""
-    return attempts.claim(request(user, **asked).pk, worker=WORKER)
+    return attempts.claim(request(user, **fields).pk, worker=WORKER)
 
 
 def run(export: Export) -> Export:

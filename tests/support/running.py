@@ -10,10 +10,10 @@ from exports.files import storage
 from tests.support.exporting import content, file_with, left_in, make_flights, start
 
 
-def watched(owner, rows=35, **asked):
+def watched(owner, rows=35, **fields):
     """Claim an export of so many flights, with a function to call during the run."""
     make_flights(range(1, rows + 1))
-    return start(owner, exporter="watched", **asked)
+    return start(owner, exporter="watched", **fields)
 
 
 def assert_whole(export, rows=35):

@@ -24,28 +24,27 @@ SUBPROTOCOL = "waybill.v1"
 
 
 class Visitor:
-    """A client of one server, with cookies. It returns responses of any status."""
+    """A client of one server, with cookies. It returns a response, whatever its status."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
         self._cookies = CookieJar()
         self._opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler(
-                {}
-            ),  # A proxy of the environment must not be used for loopback.
+            # The environment may have a proxy, which must not be used for loopback.
+            urllib.request.ProxyHandler({}),
             urllib.request.HTTPCookieProcessor(self._cookies),
         )
 
     def get(self, path: str) -> Answer:
-        return self._ask("GET", path)
+        return self._send("GET", path)
 
     def post_json(self, path: str, body: Mapping[str, Any]) -> Answer:
         headers = {"Content-Type": "application/json", "X-CSRFToken": self.cookie("csrftoken")}
-        return self._ask("POST", path, json.dumps(body).encode(), headers)
+        return self._send("POST", path, json.dumps(body).encode(), headers)
 
     def post_form(self, path: str, **fields: str) -> Answer:
         fields = {**fields, "csrfmiddlewaretoken": self.cookie("csrftoken")}
-        return self._ask("POST", path, urllib.parse.urlencode(fields).encode(), {})
+        return self._send("POST", path, urllib.parse.urlencode(fields).encode(), {})
 
     def sign_in(self, username: str, password: str) -> None:
         """Sign in with the form."""
@@ -69,7 +68,7 @@ class Visitor:
         ) as connection:
             yield Follower(connection, streams)
 
-    def _ask(
+    def _send(
         self,
         method: str,
         path: str,
