@@ -8,12 +8,12 @@ from html import unescape
 
 from django.contrib.auth.models import Permission, User
 from django.db import connection, transaction
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from exports.lifecycle.announce import announce
 from exports.models import Export
 from exports.status import Status
+from tests.support.signing_in import signed_in
 
 LIST = "/admin/exports/export/"
 
@@ -23,9 +23,7 @@ def staff_with(*codenames):
     user = User.objects.create_user("somebody", is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
     assert user.user_permissions.count() == len(codenames)
-    client = Client()
-    client.force_login(user)
-    return client
+    return signed_in(user)
 
 
 def make(status=Status.QUEUED, **fields):

@@ -6,7 +6,6 @@ import re
 from html import unescape
 
 from django.contrib.auth.models import Permission, User
-from django.test import Client
 
 from exports.spec import queryset
 
@@ -19,12 +18,6 @@ def staff_with(*codenames):
     user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
     assert user.user_permissions.count() == len(codenames)
     return user
-
-
-def signed_in(user, **options):
-    client = Client(**options)
-    client.force_login(user)
-    return client
 
 
 def hrefs(response):

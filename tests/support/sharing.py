@@ -1,4 +1,4 @@
-"""Shared exports: users, their browsers, and texts of pages."""
+"""Shared exports: users, and texts of pages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 from html import unescape
 
 from django.contrib.auth.models import Permission, User
-from django.test import Client
 from django.urls import reverse
 
 DASHBOARD = reverse("exports:dashboard")
@@ -20,12 +19,6 @@ def make_user(name, *groups, **fields):
     user.user_permissions.add(Permission.objects.get(codename="export_airport"))
     user.groups.set(groups)
     return user
-
-
-def signed_in(user):
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def text_of(response):

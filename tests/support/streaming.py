@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from channels.testing import WebsocketCommunicator
 from django.db import connections, transaction
-from django.test import Client
 
 from notifications.protocol.frames import SUBPROTOCOL
 from notifications.routing import router
 from notifications.streams import publish
+from tests.support.signing_in import session_cookie
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -72,9 +72,7 @@ def retain(stream: str, key: str, **data: Any) -> None:
 
 def session_of(user: User) -> str:
     """Return the cookie of a browser in which `user` has signed in."""
-    client = Client()
-    client.force_login(user)
-    return client.cookies["sessionid"].value
+    return session_cookie(user)[1]
 
 
 def headers(

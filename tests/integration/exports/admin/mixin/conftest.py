@@ -44,7 +44,8 @@ def flights():
 @pytest.fixture
 def exporting():
     """Signed in as somebody who may view and export flights, and nothing else."""
-    from tests.support.list_export import signed_in, staff_with
+    from tests.support.list_export import staff_with
+    from tests.support.signing_in import signed_in
 
     return signed_in(staff_with("view_flight", "export_flight"))
 
@@ -52,6 +53,7 @@ def exporting():
 @pytest.fixture
 def looking():
     """Signed in as somebody who may view flights, and not export them."""
-    from tests.support.list_export import signed_in, staff_with
+    from tests.support.list_export import staff_with
+    from tests.support.signing_in import signed_in
 
     return signed_in(staff_with("view_flight"))

@@ -6,8 +6,9 @@ import pytest
 from django.contrib.auth.models import Group
 
 from exports.models import Export
-from tests.support.list_export import LIST, PAGE, signed_in, staff_with, ticked
+from tests.support.list_export import LIST, PAGE, staff_with, ticked
 from tests.support.pages import text
+from tests.support.signing_in import signed_in
 
 pytestmark = pytest.mark.django_db
 

@@ -17,7 +17,8 @@ from exports.serialize import snapshot
 from exports.status import Status
 from notifications.streams.access import may_read
 from tests.support.exporting import events, force_status, log, retained
-from tests.support.sharing import DASHBOARD, EXPORTS, NOWHERE, make_user, signed_in
+from tests.support.sharing import DASHBOARD, EXPORTS, NOWHERE, make_user
+from tests.support.signing_in import signed_in
 from tests.support.starting import start_export
 
 pytestmark = pytest.mark.django_db(transaction=True)

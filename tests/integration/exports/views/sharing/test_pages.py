@@ -14,7 +14,8 @@ from exports.status import Status
 from notifications.streams import current_cursor
 from notifications.streams.backlog import heads
 from tests.support.exporting import force_status
-from tests.support.sharing import DASHBOARD, EXPORTS, signed_in, text_of
+from tests.support.sharing import DASHBOARD, EXPORTS, text_of
+from tests.support.signing_in import signed_in
 from tests.support.starting import start_export
 
 pytestmark = pytest.mark.django_db(transaction=True)

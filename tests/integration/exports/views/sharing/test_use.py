@@ -18,7 +18,8 @@ from exports.models import Export
 from exports.status import Status
 from notifications.streams import current_cursor
 from tests.support.exporting import content, registered, run, use_folders
-from tests.support.sharing import EXPORTS, NOWHERE, signed_in, text_of
+from tests.support.sharing import EXPORTS, NOWHERE, text_of
+from tests.support.signing_in import signed_in
 from tests.support.starting import start_export
 from tests.support.streaming import connected, in_thread, session_of
 
