@@ -9,8 +9,8 @@ export function mostRows({ rows_done: done, rows_again: again }, before) {
   return Math.max(Number(before), done + again);
 }
 
-// Returns the same text as exports/admin/change_list.py. `most` is used for exports that failed or
-// were cancelled.
+// Returns the text that exports/admin/change_list.py renders, too. `most` is used for exports that
+// failed or were cancelled.
 export function rowsText(snapshot, most) {
   const { status, rows_done: done, rows_total: total } = snapshot;
   const hasFailed = isFinal(snapshot) && status !== "succeeded";

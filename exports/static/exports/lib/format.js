@@ -79,14 +79,14 @@ export const SILENT_S = 10;
 // the number of seconds since the worker's last report, or Infinity without a connection.
 export function values(snapshot, silence = 0, lang = language()) {
   const share = percent(snapshot);
-  const counted = snapshot.rows_total !== null;
+  const isCounted = snapshot.rows_total !== null;
   const { rows_again: again, assembled: file } = snapshot;
   const isSilent = silence >= SILENT_S;
   return {
     label: snapshot.label,
     rows_done: number(snapshot.rows_done, lang),
-    rows_total: counted ? number(snapshot.rows_total, lang) : null,
-    rows_so_far: counted || !snapshot.rows_done ? null : number(snapshot.rows_done, lang),
+    rows_total: isCounted ? number(snapshot.rows_total, lang) : null,
+    rows_so_far: isCounted || !snapshot.rows_done ? null : number(snapshot.rows_done, lang),
     rows_again: again ? number(again, lang) : null,
     percent: share === null ? null : percents(share, lang),
     assembled: file === null ? null : percents(Math.floor(100 * file), lang),

@@ -1,4 +1,5 @@
-// The search in a log. It goes from match to match and shows which of how many it is at.
+// The search in a log. It moves from match to match, and shows the number of the current match and
+// of all matches.
 
 import { fill, number } from "../lib/format.js";
 import { nextFound } from "./lines.js";

@@ -1,4 +1,4 @@
-// Converts a line of a log from and to its element (templates/exports/export/_log_line.html).
+// Converts a line of a log from and to its element (exports/templates/exports/export/_log_line.html).
 
 import { show } from "../lib/times.js";
 import { pieces, printable } from "./text.js";

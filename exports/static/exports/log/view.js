@@ -10,8 +10,8 @@ const FEW = 2000;
 const MARGIN_PX = 1000;
 // A log counts as scrolled to its end within this distance.
 const SLACK_PX = 8;
-// New lines are measured after they are rendered, and then more or fewer of them fit. This often at
-// most, the range is computed again.
+// New lines are measured after they are rendered. Then more or fewer of them fit, so the range is
+// computed again, at most this many times.
 const ROUNDS = 6;
 
 export class View {
@@ -72,7 +72,8 @@ export class View {
     this.#draw();
   }
 
-  // Scrolls the line at `index` to a third below the upper edge, and stops following.
+  // Scrolls until the line at `index` is a third of the height below the upper edge, and stops
+  // following.
   reveal(index) {
     this.#isFollowing = false;
     this.#anchor = { index, hidden: -this.#box.clientHeight / 3 };
@@ -96,7 +97,7 @@ export class View {
 
   #scroll() {
     const { scrollTop, clientHeight, scrollHeight } = this.#box;
-    if (Math.abs(scrollTop - this.#scrolled) < 1) return; // This script has scrolled, and not the user.
+    if (Math.abs(scrollTop - this.#scrolled) < 1) return; // The script has scrolled, not the user.
     this.#scrolled = scrollTop;
     // A user who scrolls up wants to read, and one who returns to the end wants to follow.
     this.#isFollowing = scrollTop + clientHeight >= scrollHeight - SLACK_PX;

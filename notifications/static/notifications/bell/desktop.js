@@ -52,12 +52,13 @@ export class Desktop {
     }
   }
 
-  // A notification replaces an earlier one with the same `name`.
-  show({ name, title, body, lang }, followed) {
+  // A notification replaces an earlier one with the same `name`. `onClick` is called when the user
+  // clicks it.
+  show({ name, title, body, lang }, onClick) {
     const shown = new this.#env.api(title, { body, lang, tag: `waybill ${name}` });
     shown.onclick = () => {
       shown.close();
-      followed();
+      onClick();
     };
   }
 

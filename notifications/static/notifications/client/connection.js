@@ -13,9 +13,9 @@ import { ANSWER_MS, Timers } from "../lib/timers.js";
 
 // After a connection that lasted this long, the back-off starts small again.
 const PROVEN_MS = 5000;
-// When the server is full, a client waits for this time, which is also the Retry-After of
-// notifications/delivery/connections.py. Then it waits for a random time, with the ceiling of at
-// least this attempt: 8 s or more.
+// If the server is full or asks the client to wait, the client waits for this time, which is also
+// the Retry-After of notifications/delivery/connections.py, and then for a random time. The ceiling
+// of that time is the one of this attempt or a later one: 8 s or more.
 const LATER_MS = 10_000;
 const LATER_ATTEMPT = 4;
 // How often a WebSocket is tried, on average, while another transport is in use.
@@ -141,12 +141,12 @@ export class Connection {
 
   // A browser does not report why a handshake failed, so this checks the session.
   async #connectIfSignedIn() {
-    const nobody = new Promise((resolve) => this.#timers.arm("answer", ANSWER_MS, resolve));
+    const timeout = new Promise((resolve) => this.#timers.arm("answer", ANSWER_MS, resolve));
     let isSignedIn;
     try {
-      isSignedIn = await Promise.race([this.#isSignedIn(), nobody]);
+      isSignedIn = await Promise.race([this.#isSignedIn(), timeout]);
     } catch {
-      isSignedIn = undefined; // The same as without a response.
+      isSignedIn = undefined; // An error says as little as a timeout.
     }
     if (this.#status !== "lost") return; // The client was meanwhile woken or stopped.
     if (isSignedIn === false) return this.#end("signed-out");

@@ -1,10 +1,11 @@
 // Cursors of our own server: `<epoch>.<offset>.<revision>`, as in notifications/streams/cursor.py.
 
-const FORM = /^([\w-]+)\.(\d+)\.(\d+)$/;
+const PATTERN = /^([\w-]+)\.(\d+)\.(\d+)$/;
 
-// Returns the parts of a cursor, or null for text that is not one. The cursor null is the start.
+// Returns the parts of a cursor, or null for an invalid one. The cursor null, which is the start of
+// a stream, has no parts.
 export function parse(cursor) {
-  const found = FORM.exec(cursor);
+  const found = PATTERN.exec(cursor);
   return found && { epoch: found[1], offset: Number(found[2]), revision: Number(found[3]) };
 }
 

@@ -32,7 +32,7 @@ export async function fetchStream(env, url, { after, signal, type }) {
     throw new StreamError("failed");
   }
   if (!response.ok) throw await reasonOf(response);
-  if (!isOf(type, response)) throw new StreamError("blocked");
+  if (!hasType(response, type)) throw new StreamError("blocked");
   return response;
 }
 
@@ -47,7 +47,7 @@ export function endReason(error, hasWorked) {
 // proxy, which cannot know whether the user is signed in.
 async function reasonOf(response) {
   const { status } = response;
-  if (isOf("application/problem+json", response)) {
+  if (hasType(response, "application/problem+json")) {
     if (status === 401 || status === 403) return new StreamError("signed-out");
     if (status === 404 || status === 422) {
       const { detail } = await response.json();
@@ -60,6 +60,6 @@ async function reasonOf(response) {
   return new StreamError(status >= 500 ? "failed" : "blocked");
 }
 
-function isOf(type, response) {
+function hasType(response, type) {
   return response.headers.get("Content-Type")?.startsWith(type) ?? false;
 }

@@ -87,21 +87,21 @@ export class ServerSentEvents {
       signal,
       type: "text/event-stream",
     });
-    let brought = null;
+    let frameCount = null; // Null until the first chunk has arrived.
     for await (const frames of chunks(body)) {
       if (signal.aborted) return;
       // The first chunk may arrive together with the headers, even if a proxy then buffers the
       // rest. So the transport counts as open with the second chunk.
-      if (this.#isOpen || brought !== null) {
+      if (this.#isOpen || frameCount !== null) {
         this.#timers.arm(stream, SILENCE_MS, () => this.#end());
         this.#open();
       }
       this.#pass(frames, signal);
-      brought += frames.length;
+      frameCount += frames.length;
     }
     if (signal.aborted) return;
     if (!this.#isOpen) throw new StreamError("blocked");
-    const pause = brought > 0 ? 0 : PAUSE_MS;
+    const pause = frameCount > 0 ? 0 : PAUSE_MS;
     await new Promise((resolve) => this.#timers.arm(stream, pause, resolve));
   }
 

@@ -7,14 +7,14 @@ export function contentOf(html) {
   return template.content;
 }
 
-// Replaces `old` by `element`, and keeps the focus on the control with the same action. If there is
+// Replaces `old` with `element`, and keeps the focus on the control with the same action. If there is
 // none, the first control gets the focus.
 export function replace(old, element) {
   const focused = focusables(old).find((each) => each === document.activeElement);
   old.replaceWith(element);
   if (!focused) return;
   const all = focusables(element);
-  const same = all.find((each) => does(each) === does(focused));
+  const same = all.find((each) => actionOf(each) === actionOf(focused));
   (same ?? all[0])?.focus({ preventScroll: true });
 }
 
@@ -22,6 +22,6 @@ function focusables(element) {
   return [...element.querySelectorAll("a[href], button")];
 }
 
-function does(each) {
+function actionOf(each) {
   return each.href ?? each.dataset.copy ?? each.getAttribute("formaction") ?? each.form?.action;
 }

@@ -1,9 +1,9 @@
-// Passes statuses on to `show`, but a lost connection only after a moment.
+// Passes statuses on to `show`. A lost connection is passed on only if it lasts.
 //
 // Most lost connections are back within a second. A banner that flashes would only distract.
 
 export const GRACE_MS = 1000;
-const PASSING = new Set(["connecting", "lost"]);
+const TRANSIENT = new Set(["connecting", "lost"]);
 
 export function settle(show, { setTimeout, clearTimeout } = globalThis) {
   let timer = null;
@@ -17,7 +17,7 @@ export function settle(show, { setTimeout, clearTimeout } = globalThis) {
 
   return (status) => {
     latest = status;
-    if (!PASSING.has(status) || PASSING.has(shown)) {
+    if (!TRANSIENT.has(status) || TRANSIENT.has(shown)) {
       clearTimeout(timer);
       pass();
     } else {

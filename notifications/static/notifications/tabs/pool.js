@@ -9,7 +9,8 @@ export class RouterPool {
     this.#make = make;
   }
 
-  // The same as Router.join.
+  // Joins a router that has room for these streams, or a new one. The parameters and the result are
+  // those of Router.join.
   join(wanted, handlers) {
     const streams = Object.keys(wanted.streams);
     let router = this.#routers.find((each) => each.hasRoomFor(streams));
