@@ -185,7 +185,7 @@ class Inspection:
         wider += self.page.evaluate(
             """() => [...document.querySelectorAll(":is(.panel, .card) :is(h1, h2, h3, p, button)")]
                 .filter((each) => {
-                    if (each.closest(".unseen, .cells, pre")) return false;
+                    if (each.closest(".visually-hidden, .cells, pre")) return false;
                     const frame = each.closest(".panel, .card");
                     const { left, right } = frame.getBoundingClientRect();
                     const { paddingLeft, paddingRight } = getComputedStyle(frame);

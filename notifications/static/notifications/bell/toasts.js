@@ -87,7 +87,7 @@ export class Toasts {
       entry.querySelector(each).cloneNode(true),
     );
     element.classList.add(level.dataset.level);
-    level.querySelector(".unseen").classList.remove("unseen");
+    level.querySelector(".visually-hidden").classList.remove("visually-hidden");
     element.querySelector("p").append(level, " ", title);
     return element;
   }
