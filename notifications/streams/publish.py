@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 # Reserves positions and reads them in one statement, which `QuerySet.update()` cannot.
 ADVANCE = (
-    "UPDATE notifications_stream SET head = head + %s, revision = revision + %s"
-    " WHERE name = %s RETURNING *"
+    'UPDATE "notifications_stream" SET "head" = "head" + %s, "revision" = "revision" + %s'
+    ' WHERE "name" = %s RETURNING *'
 )
 
 
