@@ -9,7 +9,7 @@ ExportError
 │   ├── UnknownColumn
 │   ├── UnknownTeam
 │   ├── InvalidQueryset
-│   ├── NotKept
+│   ├── MissingContext
 │   ├── InvalidHeader
 │   ├── InvalidFilter
 │   ├── InvalidOption
@@ -98,7 +98,7 @@ class InvalidQueryset(RequestError):
     field = "exporter"
 
 
-class NotKept(RequestError):
+class MissingContext(RequestError):
     """Rows depend on something of the HTTP request that is not stored, so no worker knows it.
 
     This is not an AttributeError, because getattr() with a default must not hide it.

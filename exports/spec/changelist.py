@@ -47,7 +47,8 @@ def rows(
     """Return the rows of the list that `selection` names, as `user` sees them.
 
     `stored` is the request context of the export. Raises InvalidSelection for a malformed
-    selection, NotKept for a list that needs more of the request, NotPermitted for a hidden list.
+    selection, MissingContext for a list that needs more of the request, NotPermitted for a hidden
+    list.
     """
     model_admin = _model_admin(selection)
     exported = exporter.queryset.model._meta
@@ -77,7 +78,7 @@ def check_permission(
 ) -> None:
     """Raise NotPermitted if `user` may not see the list that `selection` names.
 
-    Raises InvalidSelection or NotKept in the same cases as `rows`.
+    Raises InvalidSelection or MissingContext in the same cases as `rows`.
     """
     model_admin = _model_admin(selection)
     with context.restore(user, stored, str(selection.get("query", ""))) as request:

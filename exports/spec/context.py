@@ -3,7 +3,7 @@
 The filters of an exporter and an admin list are written for a request. They use its user, the time
 zone and language that a middleware activated, or an attribute of the project (`request.tenant`).
 A worker has no request. So each export stores the time zone, the language, and the data that the
-class in EXPORTS_REQUEST_CONTEXT saves. Access to any other attribute raises NotKept, because a
+class in EXPORTS_REQUEST_CONTEXT saves. Access to any other attribute raises MissingContext, because a
 default value might select the rows of another tenant.
 """
 
@@ -25,7 +25,7 @@ from django.utils import timezone, translation
 from django.utils.module_loading import import_string
 
 from exports.conf import conf
-from exports.exceptions import NotKept
+from exports.exceptions import MissingContext
 from exports.i18n.message import Message
 
 if TYPE_CHECKING:
@@ -71,15 +71,15 @@ class RequestContext(Protocol):
 class StoredRequest(HttpRequest):
     """A request with a user, the project's attributes and, for an admin list, a query string.
 
-    Any other attribute raises NotKept, even in hasattr() and in getattr() with a default. As a
-    context manager it raises NotKept again at the end of the block if code in the block caught it,
-    because that code may have continued with a default value.
+    Any other attribute raises MissingContext, even in hasattr() and in getattr() with a default.
+    As a context manager it raises MissingContext again at the end of the block if code in the block
+    caught it, because that code may have continued with a default value.
     """
 
     def __init__(self, user: User, query: str | None, *, has_context: bool) -> None:
         super().__init__()
         self._has_context = has_context
-        self._refusal: NotKept | None = None
+        self._refusal: MissingContext | None = None
         for name in NOT_STORED if query is not None else NOT_STORED + OF_ADMIN_LISTS:
             self.__dict__.pop(name, None)
         if query is not None:
@@ -97,8 +97,8 @@ class StoredRequest(HttpRequest):
             raise AttributeError(name)
         raise self._refuse(name)
 
-    def _refuse(self, name: str) -> NotKept:
-        self._refusal = self._refusal or _not_kept(name, has_context=self._has_context)
+    def _refuse(self, name: str) -> MissingContext:
+        self._refusal = self._refusal or _missing_context(name, has_context=self._has_context)
         return self._refusal
 
     def __enter__(self) -> Self:
@@ -113,9 +113,9 @@ class StoredRequest(HttpRequest):
             raise copy(self._refusal) from error
 
 
-def _not_kept(name: str, *, has_context: bool) -> NotKept:
+def _missing_context(name: str, *, has_context: bool) -> MissingContext:
     if not conf.REQUEST_CONTEXT:
-        return NotKept(
+        return MissingContext(
             Message(
                 "These rows depend on request.%(name)s, which a worker does not have. Set "
                 "EXPORTS_REQUEST_CONTEXT to a class that saves it with the export.",
@@ -123,7 +123,7 @@ def _not_kept(name: str, *, has_context: bool) -> NotKept:
             )
         )
     if has_context:
-        return NotKept(
+        return MissingContext(
             Message(
                 "These rows depend on request.%(name)s, which a worker does not have. Make "
                 "%(keeper)s save and restore it.",
@@ -131,7 +131,7 @@ def _not_kept(name: str, *, has_context: bool) -> NotKept:
                 keeper=conf.REQUEST_CONTEXT,
             )
         )
-    return NotKept(
+    return MissingContext(
         Message(
             "These rows depend on request.%(name)s, and this export was started without a "
             "request. Start it on a page or over the API.",
@@ -152,7 +152,7 @@ def capture(request: HttpRequest) -> dict[str, Any]:
 
 
 def _as_stored(saved: Any) -> Any:
-    """Return `saved` as the database will return it. Raises NotKept if it cannot be stored."""
+    """Return `saved` as the database returns it. Raises MissingContext if it cannot be stored."""
     try:
         text = json.dumps(saved, cls=DjangoJSONEncoder, ensure_ascii=False, allow_nan=False)
         text.encode()
@@ -165,7 +165,7 @@ def _as_stored(saved: Any) -> Any:
     else:
         if "\\u0000" not in text:
             return json.loads(text)
-    raise NotKept(
+    raise MissingContext(
         Message(
             "The request context of %(keeper)s contains a character that databases cannot store.",
             keeper=conf.REQUEST_CONTEXT,
@@ -176,7 +176,7 @@ def _as_stored(saved: Any) -> Any:
 def restore(
     user: User, stored: Mapping[str, Any] | None, query: str | None = None
 ) -> StoredRequest:
-    """Return a request of `user` with the `stored` request context. Raises NotKept.
+    """Return a request of `user` with the `stored` request context. Raises MissingContext.
 
     `query` is the query string of an admin list.
     """
@@ -188,12 +188,12 @@ def restore(
         return request
     try:
         project.restore(request, stored[PROJECT])
-    except NotKept:
+    except MissingContext:
         raise
     # The project's code may raise anything, for example after a new version was deployed.
     except Exception as error:
         logger.exception("%s.restore() failed.", conf.REQUEST_CONTEXT)
-        raise NotKept(
+        raise MissingContext(
             Message(
                 "%(keeper)s cannot restore the saved request context: %(problem)s",
                 keeper=conf.REQUEST_CONTEXT,
@@ -229,11 +229,11 @@ def activate_for_file(stored: Mapping[str, Any] | None) -> AbstractContextManage
 
 
 def _zone(name: str | None) -> ZoneInfo | None:
-    """Return the zone, or None for the site's. Raises NotKept for a name that is not in tzdata."""
+    """Return the zone, or None for the site's. Raises MissingContext if tzdata lacks the name."""
     try:
         return None if name is None else ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise NotKept(
+        raise MissingContext(
             Message(
                 'A worker cannot look up the time zone "%(name)s" by name. Activate a '
                 "ZoneInfo with a key.",

@@ -59,7 +59,7 @@ def rows(
     No query is run. The rows have the order that was requested, otherwise the order of their keys,
     whatever the order of the exporter's queryset. `stored` is the request context of the export,
     which must be active while the rows are read. Raises InvalidFilter, InvalidSelection,
-    InvalidQueryset, NotKept, UnknownColumn or NotPermitted.
+    InvalidQueryset, MissingContext, UnknownColumn or NotPermitted.
     """
     return _rows_and_filterset(exporter, user, params, stored)[0]
 

@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from demo.admin import FlightAdmin
 from demo.models import Flight
-from exports.exceptions import NotKept
+from exports.exceptions import MissingContext
 from exports.lifecycle import attempts
 from exports.models import Export
 from exports.spec import context, queryset
@@ -48,7 +48,7 @@ def by_tenant(monkeypatch):
 
 @pytest.mark.usefixtures("flights", "by_tenant")
 def test_list_that_needs_unkept_request_data_is_refused(superuser):
-    with pytest.raises(NotKept, match=r"request\.tenant.*EXPORTS_REQUEST_CONTEXT"):
+    with pytest.raises(MissingContext, match=r"request\.tenant.*EXPORTS_REQUEST_CONTEXT"):
         build_spec(superuser, exporter="flights", changelist=LIST)
 
 
@@ -107,7 +107,7 @@ def test_same_list_of_two_tenants_is_two_exports(superuser, settings):
 def test_request_data_that_is_not_kept_is_refused(touch):
     request = context.restore(User(username="person"), {})
 
-    with pytest.raises(NotKept):
+    with pytest.raises(MissingContext):
         touch(request)
 
 
@@ -150,7 +150,7 @@ class Guessing(FlightAdmin):
 def test_swallowed_refusal_still_refuses_the_request(superuser, monkeypatch):
     monkeypatch.setitem(admin.site._registry, Flight, Guessing(Flight, admin.site))
 
-    with pytest.raises(NotKept, match=r"request\.tenant"):
+    with pytest.raises(MissingContext, match=r"request\.tenant"):
         build_spec(superuser, exporter="flights", changelist=LIST)
 
 
@@ -159,10 +159,10 @@ def test_refusal_converted_to_another_error_is_still_raised():
         with context.restore(User(username="person"), {}) as request:
             try:
                 return request.tenant
-            except NotKept as error:
+            except MissingContext as error:
                 raise ValueError("no tenant") from error
 
-    with pytest.raises(NotKept, match=r"request\.tenant"):
+    with pytest.raises(MissingContext, match=r"request\.tenant"):
         read()
 
 
@@ -191,7 +191,7 @@ class Changed(Tenants):
 def test_refusal_names_the_remedy(settings, keeper, stored, refusal):
     settings.EXPORTS_REQUEST_CONTEXT = keeper
 
-    with pytest.raises(NotKept, match=refusal):
+    with pytest.raises(MissingContext, match=refusal):
         _ = context.restore(User(username="person"), stored).tenant
 
 
@@ -199,7 +199,7 @@ def test_refusal_names_the_remedy(settings, keeper, stored, refusal):
 def test_unstorable_text_is_refused(superuser, settings, tenant):
     settings.EXPORTS_REQUEST_CONTEXT = KEEPER
 
-    with pytest.raises(NotKept, match="a character that databases cannot store"):
+    with pytest.raises(MissingContext, match="a character that databases cannot store"):
         context.capture(request_of(superuser, tenant=tenant))
 
 

@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.urls import clear_url_caches
 
 from demo.models import Flight
-from exports.exceptions import NotKept
+from exports.exceptions import MissingContext
 from exports.lifecycle import attempts
 from exports.models import Export, Preset
 from exports.spec import presets, queryset
@@ -140,7 +140,9 @@ def test_worker_without_the_context_hook_fails_the_export(visit, settings):
 
 
 def test_start_without_a_request_is_refused(project, superuser):
-    with pytest.raises(NotKept, match=r"request\.tenant, and this export was started without"):
+    with pytest.raises(
+        MissingContext, match=r"request\.tenant, and this export was started without"
+    ):
         start_export(user=superuser, exporter=NAME)
 
 

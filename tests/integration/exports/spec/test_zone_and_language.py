@@ -12,7 +12,7 @@ from django.utils import timezone, translation
 from django.utils.translation import get_language, gettext, gettext_lazy
 
 from demo.models import Flight
-from exports.exceptions import InvalidHeader, NotKept
+from exports.exceptions import InvalidHeader, MissingContext
 from exports.exporters import Column, checks
 from exports.lifecycle import attempts
 from exports.models import Export
@@ -139,7 +139,7 @@ def test_time_zone_without_a_name_is_refused(superuser):
     with timezone.override(datetime.timezone(datetime.timedelta(hours=5))):
         kept = context.capture(request_of(superuser))
 
-    with flights_by(None), pytest.raises(NotKept, match=r"UTC\+05:00"):
+    with flights_by(None), pytest.raises(MissingContext, match=r"UTC\+05:00"):
         build_spec(superuser, exporter="narrowed", context=kept)
 
 
