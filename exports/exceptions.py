@@ -33,7 +33,7 @@ ExportError
 ├── WrongCount            the file would not have the rows that the database has
 ├── StorageFailed         the storage refused a file, or lost one
 └── LostRace              another process was first: read the export again
-    ├── Waits             a queued export has no room for its file yet
+    ├── WaitsForSpace     a queued export has no room for its file yet
     ├── Fenced            another attempt has taken over from this worker
     └── Stopped           a user has paused or cancelled the export that a worker holds
 
@@ -261,7 +261,7 @@ class LostRace(ExportError):
     """A conditional UPDATE changed no row. Nothing was written."""
 
 
-class Waits(LostRace):
+class WaitsForSpace(LostRace):
     """A queued export cannot start until there is room for its file."""
 
 

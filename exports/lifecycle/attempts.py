@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from exports.audit.record import record_action
 from exports.conf import conf
-from exports.exceptions import Fenced, LostRace, Waits
+from exports.exceptions import Fenced, LostRace, WaitsForSpace
 from exports.i18n.message import dump
 from exports.lifecycle import parts, room
 from exports.lifecycle.leases import Now, until
@@ -28,7 +28,7 @@ def claim(export_id: uuid.UUID, *, worker: str, task_id: str = "") -> Export:
     """Claim a queued export for `worker`, with the next attempt and a new lease.
 
     Raises LostRace if the export is not queued, so a message that the broker delivers twice does
-    nothing the second time. Raises Waits if there is no room for the file, and publishes that the
+    nothing the second time. Raises WaitsForSpace if there is no room for the file, and publishes that the
     export waits for space.
     """
     export = Export.objects.filter(pk=export_id, status=Status.QUEUED).first()
@@ -36,7 +36,7 @@ def claim(export_id: uuid.UUID, *, worker: str, task_id: str = "") -> Export:
         raise LostRace(f"Export {export_id} is not waiting for a worker.")
     if lacking := room.shortage_for(export):
         room.wait_for_space(export)
-        raise Waits(f"Export {export_id} is waiting for disk space: {lacking}.")
+        raise WaitsForSpace(f"Export {export_id} is waiting for disk space: {lacking}.")
     with atomic():
         move(
             export,

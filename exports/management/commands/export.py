@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone, translation
 
 from exports import formatting, lifecycle
-from exports.exceptions import ExportError, LostRace, Waits
+from exports.exceptions import ExportError, LostRace, WaitsForSpace
 from exports.exporters import registry
 from exports.lifecycle import attempts
 from exports.management.terminal import arguments, output
@@ -153,7 +153,7 @@ class Command(BaseCommand):
             try:
                 name = f"terminal-{os.getpid()}@{socket.gethostname()}"
                 claimed = attempts.claim(export.pk, worker=name)
-            except Waits as error:
+            except WaitsForSpace as error:
                 raise Refused(
                     "There is not enough disk space for the file. Run manage.py healthcheck for "
                     "details. With --follow the export waits until there is room."

@@ -28,7 +28,7 @@ from tests.support.source import imports, sources
 # Errors whose message no reader of an export sees.
 NOT_SHOWN = {
     *("LostRace", "Fenced", "Stopped"),  # These are for the log: nothing has failed.
-    *("NoRoom", "Waits"),  # So are these. The status shows that an export waits for room.
+    *("NoRoom", "WaitsForSpace"),  # So are these. The status shows that an export waits for room.
     *("DefinitionError", "TookTooLong"),  # These are not raised while an export runs.
     # These refuse a request.
     *("IllegalMove", "OverLimit", "TooManyExports", "TooManyRequests", "TooManyRefusals"),

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from exports.exceptions import Waits
+from exports.exceptions import WaitsForSpace
 from exports.lifecycle import attempts, rescue, room
 from exports.models import Export, Part
 from exports.serialize import snapshot
@@ -42,7 +42,7 @@ def test_queued_export_waits_for_room_and_then_continues(settings, enqueued, set
     setattr(settings, setting, value)
     enqueued.clear()
 
-    with pytest.raises(Waits):
+    with pytest.raises(WaitsForSpace):
         attempts.claim(export.pk, worker="w")
     export.refresh_from_db()
     rescue.rescue()
@@ -138,7 +138,7 @@ def test_export_needs_room_to_assemble_its_parts(superuser, settings):
     settings.EXPORTS_MIN_FREE_BYTES = free // 2
     export = with_part(request(superuser), free)
 
-    with pytest.raises(Waits):
+    with pytest.raises(WaitsForSpace):
         attempts.claim(export.pk, worker="w")
     Part.objects.update(bytes=1)
 

@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 from django.utils import timezone
 
-from exports.exceptions import OutOfSpace, OverQuota, Waits
+from exports.exceptions import OutOfSpace, OverQuota, WaitsForSpace
 from exports.files import disk
 from exports.lifecycle import attempts, room
 from exports.models import Export, Part, PartStatus
@@ -113,7 +113,7 @@ def test_full_work_directory_refuses_no_request(superuser, settings, monkeypatch
 
     export = request(superuser)
 
-    with pytest.raises(Waits, match="0 bytes are free in the work directory"):
+    with pytest.raises(WaitsForSpace, match="0 bytes are free in the work directory"):
         attempts.claim(export.pk, worker="w")
     export.refresh_from_db()
     assert export.waits_for == "space"
