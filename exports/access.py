@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.db.models.fields.json import KT
 
 from exports.models import RELATED, Export
-from notifications.streams import access
+from notifications.streams.access import register as register_streams
 from notifications.streams.access import teams_of
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ def visible_to(user: User) -> QuerySet[Export]:
 def own_and_shared(user: User, teams: Collection[Group] | QuerySet[Group]) -> QuerySet[Export]:
     """Return the exports of `user` and those shared with `teams`, which are the user's teams.
 
-    A list of teams is faster than a queryset: then the database has an index for each condition.
+    A list of teams is faster than a queryset, because the database then uses an index for each of
+    the two conditions.
     """
     mine = Q(owner_id=user.pk) | Q(team__in=teams)
     return Export.objects.filter(mine).select_related(*RELATED)
@@ -50,7 +51,7 @@ def may_change(user: User, export: Export) -> bool:
 
 def register() -> None:
     """Let the streams of an export be read by all users who may see it."""
-    access.register("export", _readable)
+    register_streams("export", _readable)
 
 
 def _readable(user: User, names: Collection[str]) -> set[str]:

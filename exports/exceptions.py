@@ -37,7 +37,8 @@ ExportError
     ├── Fenced            another attempt has taken over from this worker
     └── Stopped           a user has paused or cancelled the export that a worker holds
 
-Messages are written for people, and name the remedy.
+Messages are written for people, and name the remedy. Errors that only one module raises are defined
+there: those of `files.download` and of the commands in `management.terminal`.
 """
 
 from __future__ import annotations
@@ -169,7 +170,7 @@ class InvalidSelection(RequestError):
 
 
 class OverLimit(ExportError):
-    """The user has reached the `limit`, of which `allowed` is the value.
+    """A request would exceed a limit: `limit` is its name, and `allowed` its value.
 
     After `retry_after` seconds a request may succeed. None if that is not known.
     """
@@ -196,7 +197,7 @@ class TooManyInADay(OverLimit):
 
 
 class OverQuota(OverLimit):
-    """The owner's files have reached the quota. As a limit of one user, it is a 429."""
+    """The files of the owner have reached the quota. As for any limit of a user, this is a 429."""
 
     limit = "stored_bytes"
 
@@ -250,7 +251,7 @@ class RepeatedKey(ExportError):
 
 
 class WrongCount(ExportError):
-    """The file would have other rows than the database, or than its parts."""
+    """The file would not have as many rows as the database, or as its parts."""
 
 
 class StorageFailed(ExportError):

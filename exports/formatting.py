@@ -21,7 +21,7 @@ from exports.status import Stage, Status
 if TYPE_CHECKING:
     from datetime import datetime
 
-HARD = "\N{NO-BREAK SPACE}"
+NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 KILOBYTE = 1024
 
 # After this many seconds without a report of the worker, a page hides the rate and the time left.
@@ -73,18 +73,18 @@ def _percents(share: int) -> str:
 
 
 def _size(count: int) -> str | None:
-    """Return the size from 1 KB on. A smaller size is None, which hides it while the file grows."""
+    """Return the size as text; None below 1 KB, so that a page shows no size when a file begins."""
     return filesizeformat(count) if count >= KILOBYTE else None
 
 
 def _unbroken(text: str) -> str:
-    return text.replace(" ", HARD)
+    return text.replace(" ", NO_BREAK_SPACE)
 
 
 def percent(snapshot: dict[str, Any]) -> int | None:
     """Return whole percents; None if the total is unknown.
 
-    100 means that all parts are written, also if rows were removed meanwhile.
+    100 means that all parts are written, even if rows were removed meanwhile.
     """
     done, total = snapshot["rows_done"], snapshot["rows_total"]
     if total is None:
@@ -97,7 +97,7 @@ def _is_extracted(snapshot: dict[str, Any]) -> bool:
 
 
 def difference(snapshot: dict[str, Any]) -> str:
-    """Explain why the finished file has another number of rows than was counted; "" if it has not."""
+    """Explain why the finished file does not have as many rows as were counted; "" if it has."""
     added, removed = snapshot["rows_added"], snapshot["rows_removed"]
     if added and removed:
         pattern = _(
@@ -131,10 +131,11 @@ def difference(snapshot: dict[str, Any]) -> str:
 
 
 def values(snapshot: dict[str, Any], silence: float = 0) -> dict[str, str | None]:
-    """Return the values that texts of a page may name. None hides a text that names it.
+    """Return the value of each placeholder in the texts of a page.
 
-    `silence` is the number of seconds since the worker's last report. After SILENT_SECONDS the
-    rate and the time left are unknown.
+    A text with a placeholder whose value is None is not shown: see `fill`. `silence` is the
+    number of seconds since the worker's last report. After SILENT_SECONDS the rate and the time
+    left are unknown.
     """
     share = percent(snapshot)
     done, total, again = snapshot["rows_done"], snapshot["rows_total"], snapshot["rows_again"]
@@ -155,7 +156,7 @@ def values(snapshot: dict[str, Any], silence: float = 0) -> dict[str, str | None
 
 
 def fill(pattern: str, known: dict[str, str | None]) -> str:
-    """Return `pattern` ("about {eta} left") with its values, or "" if one of them is None."""
+    """Fill the placeholders of `pattern` ("about {eta} left"); return "" if a value is None."""
     names = re.findall(r"\{(\w+)\}", pattern)
     if any(known.get(name) is None for name in names):
         return ""
@@ -163,7 +164,7 @@ def fill(pattern: str, known: dict[str, str | None]) -> str:
 
 
 def bar(snapshot: dict[str, Any]) -> tuple[float, float] | None:
-    """Return the maximum and the value of the progress bar; None if they are unknown."""
+    """Return `(maximum, value)` of the progress bar; None if they are unknown."""
     if snapshot["stage"] == Stage.ASSEMBLING:
         return 1, snapshot["assembled"]
     if snapshot["status"] == Status.SUCCEEDED:

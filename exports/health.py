@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 TIMEOUT = 2.0  # Seconds for Redis, and for workers.
 STORAGE_TIMEOUT = 5.0
-NAMES = 10  # Names of workers in one line.
+MAX_NAMES = 10  # Names of workers in one line.
 SWEEP_LAG = 5.0  # Seconds. Users notice a longer delay.
 # The event loop is unhealthy if it was blocked often or for long in the last RECENT_BLOCK seconds.
 # A busy machine or a garbage collection blocks it for some tenths of a second.
@@ -81,12 +81,12 @@ def migrations() -> str:
 
 
 def redis(timeout: float = TIMEOUT) -> str:
-    # Through the channel layer, because pushes use it.
+    # The check uses the channel layer, because pushes use it.
     async_to_sync(_push)(timeout)
     return "the channel layer accepts messages"
 
 
-async def _push(timeout: float) -> None:  # noqa: ASYNC109 - it is the caller's
+async def _push(timeout: float) -> None:  # noqa: ASYNC109 - the timeout is the caller's
     channel_layer: Any = get_channel_layer(notifications_conf.CHANNEL_LAYER)
     async with asyncio.timeout(timeout):
         await channel_layer.group_send("health", {"type": "health"})
@@ -102,7 +102,7 @@ def broker() -> str:
 
 def any_worker(timeout: float = TIMEOUT) -> str:
     """Return as soon as one worker has answered, whatever its queues."""
-    # A new connection, because those in the pool may be older than the last restart of Redis.
+    # The connections in the pool may be older than the last restart of Redis, so this is a new one.
     with current_app.connection_for_write() as fresh:
         inspect = current_app.control.inspect(timeout=timeout, limit=1, connection=fresh)
         if not inspect.ping():
@@ -118,27 +118,33 @@ def workers(timeout: float = TIMEOUT) -> str:
         answers = inspect.active_queues() or {}
     if not answers:
         raise Unhealthy(f"none answered within {timeout:g} s")
-    taking = [each for each, queues in answers.items() if name in {one["name"] for one in queues}]
+    taking = [
+        worker for worker, queues in answers.items() if any(each["name"] == name for each in queues)
+    ]
     if not taking:
         raise Unhealthy(f"answering: {len(answers)}, none of which listens to the queue {name}")
-    return f"answering: {len(taking)} ({_first(sorted(taking))})"
+    return f"answering: {len(taking)} ({_listed(sorted(taking))})"
 
 
-def _first(names: Sequence[str]) -> str:
-    more = len(names) - NAMES
-    return ", ".join([*names[:NAMES], *([f"and {more} more"] if more > 0 else [])])
+def _listed(names: Sequence[str]) -> str:
+    """Return the first names, and how many more there are."""
+    more = len(names) - MAX_NAMES
+    return ", ".join([*names[:MAX_NAMES], *([f"and {more} more"] if more > 0 else [])])
 
 
 def running() -> str:
     """Count the running exports of each worker, and those whose lease is not renewed in time."""
     held = Export.objects.filter(status__in=HELD)
-    workers = Counter(held.values_list("worker", flat=True))
-    if not workers:
+    counts = Counter(held.values_list("worker", flat=True))
+    if not counts:
         return "no export"
     # A lease is renewed after a third of its time, so at half of it the worker is late.
     late = held.filter(lease_expires_at__lt=Now() + timedelta(seconds=conf.LEASE_SECONDS / 2))
-    by = _first([f"{worker}: {count}" for worker, count in sorted(workers.items())])
-    return f"exports: {workers.total()} ({by}); with a worker that is late to renew its lease: {late.count()}"
+    workers = _listed([f"{worker}: {count}" for worker, count in sorted(counts.items())])
+    return (
+        f"exports: {counts.total()} ({workers}); "
+        f"with a worker that is late to renew its lease: {late.count()}"
+    )
 
 
 def rescues() -> str:
@@ -165,7 +171,7 @@ def storage(timeout: float = STORAGE_TIMEOUT) -> str:
     def run() -> None:
         try:
             _write_and_read()
-        except Exception as error:  # noqa: BLE001 - result() raises it
+        except Exception as error:  # noqa: BLE001 - `outcome.result` raises it
             outcome.set_exception(error)
         else:
             outcome.set_result(None)
@@ -229,7 +235,7 @@ def pushes() -> str:
 
 
 def sweeps() -> str:
-    """Raise Unhealthy if clients of this process get items late when a push was lost."""
+    """Raise Unhealthy if the sweeps, which deliver items whose push was lost, are late."""
     lags = [hub.lag for hub in present() if hub.lag is not None]
     if not lags:
         return "no live connections at this web process"
@@ -260,6 +266,7 @@ def event_loop() -> str:
 
 
 def exporters() -> str:
+    """Run Django's system checks, including those of the exporters."""
     found = [each for each in checks.run_checks() if not each.is_silenced()]
     if serious := [each for each in found if each.is_serious()]:
         raise Unhealthy(f"errors: {len(serious)}, the first: {serious[0].msg}".rstrip("."))

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound=HttpResponse)
 
-# No proxy may keep a page of one user. The browser may: the script of a page from its cache
-# catches up from the cursor in it.
+# A page belongs to one user, so no proxy may cache it. The browser may: a cached page contains a
+# cursor, and its script catches up from there.
 private = cache_control(private=True, no_cache=True)
 
 
@@ -34,14 +34,14 @@ def card_url(export: Export) -> str:
 
 
 def flash_if_duplicate(request: HttpRequest, export: Export, created: bool) -> Export:  # noqa: FBT001 - as `lifecycle.start` returns it
-    """Return `export`. If it is not a new one, the next page says so."""
+    """Return `export`. Show a message on the next page if the export existed already."""
     if not created:
         messages.info(request, _("You already started this export."))
     return export
 
 
 def over_limit(response: R, error: OverLimit) -> R:
-    """Turn `response` into a 429, or a 507 if the disk is full, with Retry-After if known."""
+    """Turn `response` into a 429, or a 507 if the site has no space, with Retry-After if known."""
     response.status_code = error.status
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)

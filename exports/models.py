@@ -107,7 +107,7 @@ class Export(models.Model):
     # they were read. `readers.recount` verifies these numbers.
     rows_added = models.BigIntegerField(default=0, db_default=0)
     rows_removed = models.BigIntegerField(default=0, db_default=0)
-    # The highest value of `rows_done` so far, which falls when a part starts again.
+    # The highest value that `rows_done` has had. `rows_done` falls when a part starts again.
     rows_most = models.BigIntegerField(default=0, db_default=0)
     # The share of the file that is assembled, from 0 to 1.
     assembled = models.FloatField(default=0, db_default=0)
@@ -329,7 +329,8 @@ class Part(models.Model):
     # Whether a helper has claimed it, and not the worker that holds the export.
     by_helper = models.BooleanField(default=False)
     file = models.CharField(max_length=255, blank=True, help_text=_("Name of the file in storage."))
-    # To verify its bytes before assembly. It is fifty times as fast as SHA-256.
+    # The checksum of the file, which is verified at assembly. CRC-32 is fifty times as fast as
+    # SHA-256.
     crc32 = models.PositiveBigIntegerField(null=True)
 
     objects = WrittenManager["Part"]()
@@ -377,7 +378,7 @@ class TaskRun(models.Model):
 
 
 class Download(models.Model):
-    """Downloads of a file, or of a link to it, by one user from one address within an hour.
+    """Downloads of a file, or of a link to it, by one user from one network within an hour.
 
     They share a row, because a program may fetch a file in thousands of ranges.
     """
@@ -398,7 +399,7 @@ class Download(models.Model):
     requests = models.PositiveBigIntegerField(_("requests"), default=1, db_default=1)
     # The requested bytes. How many of them arrived is unknown.
     bytes = models.BigIntegerField(_("bytes"), default=0, db_default=0)
-    # Hour, address and user. The constraint lets one of several processes create the row.
+    # Hour, network and user. The constraint lets only one of several processes create the row.
     slot = models.CharField(max_length=200, blank=True, editable=False)
 
     objects = WrittenManager["Download"]()

@@ -35,7 +35,7 @@ class Job:
     name: str
     function: Callable[[], object]
     seconds: float
-    why: str
+    purpose: str
 
 
 def _prune_exports() -> None:

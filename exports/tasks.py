@@ -29,8 +29,8 @@ def run(task: Task[Any, Any], export_id: str) -> str:
     worker, task_id = task.request.hostname or "", task.request.id or ""
     try:
         export = attempts.claim(key, worker=worker, task_id=task_id)
-    except LostRace as reason:
-        return str(reason)
+    except LostRace as error:
+        return str(error)
     runner.run(export)
     return str(export.status)
 

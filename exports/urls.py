@@ -9,6 +9,7 @@ from exports.views import actions, choose, dashboard, export, presets
 app_name = "exports"
 urlpatterns = [
     path("", dashboard.Dashboard.as_view(), name="dashboard"),
+    # A form of the dashboard starts an export by POST to this URL.
     path("", dashboard.Dashboard.as_view(), name="create"),
     path("new/<str:name>/", choose.choose, name="choose"),
     path("new/<str:name>/preview", choose.preview, name="preview"),

@@ -41,7 +41,7 @@ def start_beside(hindrance, monkeypatch):
 def test_documented_schedule_matches_the_module():
     text = (ROOT / "docs" / "deploy.md").read_text()
 
-    table = [(job.name, "beat", interval(job), job.why) for job in schedule.JOBS]
+    table = [(job.name, "beat", interval(job), job.purpose) for job in schedule.JOBS]
 
     assert documented(text) == table
 
