@@ -140,9 +140,9 @@ def running() -> str:
         return "no export"
     # A lease is renewed after a third of its time, so at half of it the worker is late.
     late = held.filter(lease_expires_at__lt=Now() + timedelta(seconds=conf.LEASE_SECONDS / 2))
-    workers = _listed([f"{worker}: {count}" for worker, count in sorted(counts.items())])
+    by_worker = _listed([f"{worker}: {count}" for worker, count in sorted(counts.items())])
     return (
-        f"exports: {counts.total()} ({workers}); "
+        f"exports: {counts.total()} ({by_worker}); "
         f"with a worker that is late to renew its lease: {late.count()}"
     )
 
