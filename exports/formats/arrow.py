@@ -93,9 +93,9 @@ def _cast(values: Sequence[Any], into: pa.DataType) -> pa.Array:
 
 
 def _cells(values: Sequence[Any], into: pa.DataType) -> pa.Array:
-    # `cell` returns text unchanged, too, but after a slow type dispatch.
-    as_is = (str, type(None))
-    return _cast([each if type(each) in as_is else cell(each) for each in values], into)
+    # `cell` would return text unchanged as well, but only after a slow dispatch by type.
+    unchanged = (str, type(None))
+    return _cast([each if type(each) in unchanged else cell(each) for each in values], into)
 
 
 def _integers(values: Sequence[Any], into: pa.DataType) -> pa.Array:
@@ -137,13 +137,13 @@ def _datetimes(values: Sequence[Any], into: pa.DataType) -> pa.Array:
         return text.cast(into)
     except ValueError:
         # The cast wants an offset, so values without one get that of UTC.
-        offset = pc.match_substring_regex(text, r":.*[Z+-]")
+        has_offset = pc.match_substring_regex(text, r":.*[Z+-]")
         in_utc = pc.binary_join_element_wise(text, "Z", "")
-        return pc.if_else(offset, text, in_utc).cast(into)
+        return pc.if_else(has_offset, text, in_utc).cast(into)
 
 
 def _times(values: Sequence[Any], into: pa.DataType) -> pa.Array:
-    # pyarrow cannot cast text to a time. The date in front is dropped again by the last cast.
+    # pyarrow cannot cast text to a time, only to a timestamp. The last cast drops the date again.
     moments = pc.binary_join_element_wise("1970-01-01T", pa.array(values, pa.string()), "")
     return moments.cast(pa.timestamp("us")).cast(into)
 
@@ -168,7 +168,7 @@ def _binary(values: Sequence[Any], into: pa.DataType) -> pa.Array:
 
 def _refuse_others(text: pa.StringArray, allowed: bytes) -> None:
     """Raise ValueError if the texts contain a character that is not `allowed`."""
-    # All texts are in one buffer. Checking it is far quicker than a regular expression on each.
+    # All texts are in one buffer. Checking the buffer is far faster than matching each text.
     data = text.buffers()[2]
     if data is not None and data.to_pybytes().translate(None, allowed):
         raise ValueError(f"a character that is not one of {allowed.decode()}")

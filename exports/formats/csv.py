@@ -50,12 +50,12 @@ class CSVPart(LinesPart):
     def __init__(self, out: Out, fields: Sequence[Field], options: Options) -> None:
         super().__init__(out, fields, options)
         self._delimiter = options.delimiter
-        self._cells = _Cells(options, is_alone=len(fields) == 1)
+        self._cells = _Cells(options, has_one_column=len(fields) == 1)
         self._texts = [TextCache(self._cells.cacheable, none="") for _ in fields]
-        mark = re.escape(options.delimiter.encode())
+        delimiter = re.escape(options.delimiter.encode())
         # Finds the cells of a line that the database has written, each without its quotes.
-        self._cells_of = re.compile(
-            rb'(?:"([^"]*(?:""[^"]*)*)"|([^' + mark + rb"\n]*))(?:" + mark + rb"|\n)"
+        self._find_cells = re.compile(
+            rb'(?:"([^"]*(?:""[^"]*)*)"|([^' + delimiter + rb"\n]*))(?:" + delimiter + rb"|\n)"
         ).finditer
         self._may_begin_file = not (options.header or options.bom)
         self._may_protect = options.protect and any(field.kind is Kind.TEXT for field in fields)
@@ -76,7 +76,7 @@ class CSVPart(LinesPart):
         self.protected += self._cells.take_protected()
         return f"{lines}\n"
 
-    def unencodable(self, lines: str, page: Page) -> str:
+    def handle_surrogates(self, lines: str, page: Page) -> str:
         for number, values in enumerate(page):
             for row, value in enumerate(values):
                 try:
@@ -90,12 +90,12 @@ class CSVPart(LinesPart):
                         ),
                         row=row,
                     ) from error
-        return lines  # No value has it, so encoding `lines` raises the same error again.
+        return lines  # No value has a surrogate, so encoding `lines` raises the same error again.
 
     def write_lines(self, lines: Sequence[bytes | memoryview]) -> None:
         block = b"".join(lines)
         if self._may_protect and has_protected(block):
-            self.protected += sum(map(self._count, lines))
+            self.protected += sum(map(self._count_protected, lines))
         self.put(block)
 
     def put(self, block: bytes) -> None:
@@ -104,18 +104,17 @@ class CSVPart(LinesPart):
             self._may_begin_file = False
         super().put(block)
 
-    def _count(self, line: bytes | memoryview) -> int:
-        """Return how many cells of a line that the database has written are protected.
+    def _count_protected(self, line: bytes | memoryview) -> int:
+        """Return how many cells of `line`, which the database has written, are protected.
 
-        The text of a cell shows it: a cell that only looks protected would have got another
-        apostrophe.
+        The text of a cell shows it. A text that already looked protected got another apostrophe.
         """
         if not has_protected(line):
             return 0
-        cells = (cell[cell.lastindex or 0] for cell in self._cells_of(line))
+        texts = (found[found.lastindex or 0] for found in self._find_cells(line))
         return sum(
-            field.kind is Kind.TEXT and was_protected(bytes(cell).decode())
-            for field, cell in zip(self._fields, cells, strict=True)
+            field.kind is Kind.TEXT and was_protected(bytes(text).decode())
+            for field, text in zip(self._fields, texts, strict=True)
         )
 
 
@@ -125,13 +124,13 @@ class CSVWriter(LinesWriter):
     part_class = CSVPart
 
     def head(self) -> bytes:
-        mark = codecs.BOM_UTF8 if self.options.bom else b""
+        bom = codecs.BOM_UTF8 if self.options.bom else b""
         if not self.options.header:
-            return mark
-        cells = _Cells(self.options, is_alone=len(self.fields) == 1)
+            return bom
+        cells = _Cells(self.options, has_one_column=len(self.fields) == 1)
         headers = [cells.text(field.header) for field in self.fields]
         line = f"{self.options.delimiter.join(headers)}\n".encode()
-        return mark + line if mark else _not_sylk(line, self.options.delimiter)
+        return bom + line if bom else _not_sylk(line, self.options.delimiter)
 
 
 def _not_sylk(lines: bytes, delimiter: str) -> bytes:
@@ -144,10 +143,10 @@ def _not_sylk(lines: bytes, delimiter: str) -> bytes:
 class _Cells:
     """Write cells, and count the protected ones."""
 
-    def __init__(self, options: Options, *, is_alone: bool) -> None:
+    def __init__(self, options: Options, *, has_one_column: bool) -> None:
         self._protect = options.protect
         self._protected = 0
-        self._is_alone = is_alone
+        self._has_one_column = has_one_column
         self._needs_quotes = re.compile(f'["\r\n{re.escape(options.delimiter)}]').search
 
     def take_protected(self) -> int:
@@ -176,6 +175,6 @@ class _Cells:
         return self.quoted(cell(value)) if isinstance(value, NOT_TEXT) else self.text(cell(value))
 
     def quoted(self, text: str) -> str:
-        if not text or self._needs_quotes(text) or (self._is_alone and text == END_OF_DATA):
+        if not text or self._needs_quotes(text) or (self._has_one_column and text == END_OF_DATA):
             return '"' + text.replace('"', '""') + '"'
         return text

@@ -26,8 +26,8 @@ def compressor() -> Any:
 
 def end(compressor: Any) -> bytes:
     """Finish a piece; return its last bytes."""
-    rest: bytes = compressor.flush(isal_zlib.Z_FULL_FLUSH)
-    return rest
+    last: bytes = compressor.flush(isal_zlib.Z_FULL_FLUSH)
+    return last
 
 
 def inflate(piece: bytes) -> bytes:

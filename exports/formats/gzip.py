@@ -54,7 +54,7 @@ class GzipPart:
 
 
 class GzipFile:
-    """Join parts to a file. The header is written at once."""
+    """Join parts to a file. Creating this object writes the header of the file."""
 
     def __init__(self, out: Out) -> None:
         self._out = out

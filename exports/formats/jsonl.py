@@ -39,7 +39,7 @@ class JSONLinesPart(LinesPart):
     def join(self, columns: Iterable[Iterable[str]]) -> str:
         return "".join(map(self._line.__mod__, zip(*columns, strict=True)))
 
-    def unencodable(self, lines: str, page: Page) -> str:  # noqa: ARG002 - as in CSV
+    def handle_surrogates(self, lines: str, page: Page) -> str:  # noqa: ARG002 - as in CSV
         return escape_surrogates(lines)
 
 

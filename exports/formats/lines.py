@@ -21,7 +21,7 @@ MAX_CACHED = 20_000  # Texts, which take a few megabytes.
 
 
 class TextCache(dict[Any, str]):
-    """A cache of what `make` writes for a text: names and codes repeat in most columns.
+    """Cache what `make` writes for each text, because names and codes repeat in most columns.
 
     `make` returns the written text, and whether to cache it. None is written as `none`.
     """
@@ -56,7 +56,7 @@ class LinesPart:
         try:
             block = lines.encode()
         except UnicodeEncodeError:
-            block = self.unencodable(lines, page).encode()
+            block = self.handle_surrogates(lines, page).encode()
         self.put(block)
 
     def write_lines(self, lines: Sequence[bytes | memoryview]) -> None:
@@ -71,7 +71,7 @@ class LinesPart:
         """Return the lines of a page."""
         raise NotImplementedError
 
-    def unencodable(self, lines: str, page: Page) -> str:
+    def handle_surrogates(self, lines: str, page: Page) -> str:
         """Return `lines` with halves of surrogate pairs escaped, or raise Unwritable."""
         raise NotImplementedError
 

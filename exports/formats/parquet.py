@@ -27,11 +27,11 @@ GROUP_BYTES = 64 * 2**20
 class ParquetWriter:
     """Parquet with zstd compression and statistics. No option applies to it.
 
-    `arrow.type_of` chooses the types of the columns from the fields. So they are the same in each
-    file of an exporter, whatever its rows are.
+    `arrow.type_of` chooses the types of the columns from the fields alone. So all files of an
+    exporter have the same types, whatever their rows are.
     """
 
-    def __init__(self, fields: Sequence[Field], options: Options) -> None:  # noqa: ARG002 - given to all
+    def __init__(self, fields: Sequence[Field], options: Options) -> None:  # noqa: ARG002 - part of the interface
         self._fields = fields
         self._schema = arrow.schema(fields)
 

@@ -9,14 +9,14 @@ import re
 from decimal import Decimal
 from typing import Any
 
-SHOWN = 80  # Characters of a value in an error message. A text may have millions.
+MAX_REPR = 80  # Characters of a value in an error message. A text may have millions.
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def shortened_repr(value: Any) -> str:
     """Return the beginning of `repr(value)`, for an error message."""
-    shown = repr(value)
-    return shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}…"
+    full = repr(value)
+    return full if len(full) <= MAX_REPR else f"{full[:MAX_REPR]}…"
 
 
 def plain(value: Any) -> Any:
@@ -70,7 +70,7 @@ def _encode(value: Any) -> str:
 
 
 def escape_surrogates(json_text: str) -> str:
-    """Escape halves of surrogate pairs, which UTF-8 cannot encode, as JSON does."""
+    """Escape halves of surrogate pairs as in JSON, because UTF-8 cannot encode them."""
     if json_text.isascii():
         return json_text
     return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", json_text)

@@ -73,7 +73,7 @@ def _width(at: int, field: Field) -> str:
 
 def workbook(sheets: int) -> str:
     """Return the document `xl/workbook.xml`."""
-    listed = (f'<sheet name="Sheet{n}" sheetId="{n}" r:id="rId{n}"/>' for n in _count(sheets))
+    listed = (f'<sheet name="Sheet{n}" sheetId="{n}" r:id="rId{n}"/>' for n in _numbers(sheets))
     return (
         f'{_XML}<workbook xmlns="{_MAIN}" xmlns:r="{_DOCUMENT}">'
         f"<bookViews><workbookView/></bookViews><sheets>{''.join(listed)}</sheets></workbook>"
@@ -84,7 +84,7 @@ def workbook_relations(sheets: int) -> str:
     """Return the document `xl/_rels/workbook.xml.rels`."""
     listed = [
         f'<Relationship Id="rId{n}" Type="{_DOCUMENT}/worksheet" Target="worksheets/sheet{n}.xml"/>'
-        for n in _count(sheets)
+        for n in _numbers(sheets)
     ]
     return (
         f'{_XML}<Relationships xmlns="{_PACKAGE}/relationships">{"".join(listed)}'
@@ -96,7 +96,7 @@ def workbook_relations(sheets: int) -> str:
 def content_types(sheets: int) -> str:
     """Return the document `[Content_Types].xml`."""
     parts = {"xl/workbook.xml": "sheet.main", "xl/styles.xml": "styles"}
-    parts |= {sheet_name(n): "worksheet" for n in _count(sheets)}
+    parts |= {sheet_name(n): "worksheet" for n in _numbers(sheets)}
     listed = [
         f'<Override PartName="/{name}" ContentType="{_TYPE}.{kind}+xml"/>'
         for name, kind in parts.items()
@@ -110,5 +110,5 @@ def content_types(sheets: int) -> str:
     )
 
 
-def _count(sheets: int) -> range:
+def _numbers(sheets: int) -> range:
     return range(1, sheets + 1)

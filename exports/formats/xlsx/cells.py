@@ -24,7 +24,7 @@ FastColumn = Callable[[Sequence[str | None]], Sequence[str] | None]
 
 # Longer texts seldom repeat, and would fill the memory.
 LONGEST_CACHED = 100
-_OF_UUIDS = b"0123456789abcdef-"
+_UUID_CHARACTERS = b"0123456789abcdef-"
 
 # The number of values that shows whether the values of a column repeat.
 SAMPLE = 500
@@ -32,7 +32,7 @@ SAMPLE = 500
 _CELLS: dict[Kind, Cell] = {
     Kind.TEXT: text,
     Kind.INTEGER: numbers.decimal,
-    Kind.FLOAT: numbers.floating,
+    Kind.FLOAT: numbers.double,
     Kind.DECIMAL: numbers.decimal,
     Kind.BOOLEAN: numbers.boolean,
     Kind.DATE: numbers.date,
@@ -68,7 +68,7 @@ def column(kind: Kind, *, protect: bool) -> Column:
         case Kind.INTEGER | Kind.DECIMAL:
             return numbers.decimals
         case Kind.FLOAT:
-            return numbers.floatings
+            return numbers.doubles
         case Kind.UUID:
             return _uuids
         case Kind.VALUE:
@@ -96,7 +96,7 @@ def _cached(cell: Cell, fast: FastColumn | None = None) -> Column:
 
 
 def _uuids(values: Sequence[str | None]) -> Sequence[str]:
-    if "".join(filter(None, values)).encode(errors="replace").translate(None, _OF_UUIDS):
+    if "".join(filter(None, values)).encode(errors="replace").translate(None, _UUID_CHARACTERS):
         return [text(value) if value else EMPTY for value in values]
     # Hexadecimal needs no escapes, and a UUID hardly ever repeats.
     return [f"{PLAIN}<is><t>{value}</t></is></c>" if value else EMPTY for value in values]

@@ -70,7 +70,7 @@ def decimals(values: Sequence[str | None]) -> Sequence[str]:
     return [decimal(value) if value else EMPTY for value in values]
 
 
-def floating(value: str) -> str:
+def double(value: str) -> str:
     """Return a FLOAT: as a number, unless Excel has no such number."""
     if not _FLOAT.fullmatch(value):
         return text(value)  # NaN or an infinity.
@@ -78,12 +78,12 @@ def floating(value: str) -> str:
     return _number(value) if number == 0 or _is_normal(number) else text(value)
 
 
-def floatings(values: Sequence[str | None]) -> Sequence[str]:
-    """Return a column of `floating` cells. It is faster without NaN, infinity and 1e-300."""
+def doubles(values: Sequence[str | None]) -> Sequence[str]:
+    """Return a column of `double` cells. It is faster if no value is infinite, NaN or like 1e-300."""
     present = list(filter(None, values))
     if "e-3" not in "".join(present) and _are_numbers(present, b"0123456789-.e+"):
         return [_number(value) if value else EMPTY for value in values]
-    return [floating(value) if value else EMPTY for value in values]
+    return [double(value) if value else EMPTY for value in values]
 
 
 def date(value: str) -> str:
@@ -104,13 +104,13 @@ def moment(value: str, style: tuple[str, str] = _DATETIME) -> str:
 
 def time(value: str) -> str:
     try:
-        clock = datetime.time.fromisoformat(value)
+        given = datetime.time.fromisoformat(value)
     except ValueError:
         return text(value)
-    seconds = (clock.hour * 60 + clock.minute) * 60 + clock.second
-    since = seconds * _SECOND + clock.microsecond
+    seconds = (given.hour * 60 + given.minute) * 60 + given.second
+    since = seconds * _SECOND + given.microsecond
     # Excel's times have no offset.
-    return _days(0, since, _TIME) if clock.tzinfo is None and since <= _LAST_TIME else text(value)
+    return _days(0, since, _TIME) if given.tzinfo is None and since <= _LAST_TIME else text(value)
 
 
 def duration(value: str) -> str:
@@ -139,7 +139,10 @@ def _number(value: str) -> str:
 
 
 def _are_numbers(values: Sequence[str], characters: bytes) -> bool:
-    """Return whether each value is a number in these characters: SQLite may store anything."""
+    """Return whether each value is a number with only these characters.
+
+    It may be any text, because SQLite stores values of any type in any column.
+    """
     if "".join(values).encode(errors="replace").translate(None, characters):
         return False
     try:

@@ -32,7 +32,7 @@ class Segment(NamedTuple):
     crc: int  # CRC-32 of the bytes before compression.
 
 
-def deflate(raw: bytes, rows: int = 0) -> tuple[Segment, bytes]:
+def compress(raw: bytes, rows: int = 0) -> tuple[Segment, bytes]:
     """Compress `raw` to a segment; return its entry and its bytes."""
     packer = compressor()
     data = packer.compress(raw) + end(packer)
@@ -41,9 +41,9 @@ def deflate(raw: bytes, rows: int = 0) -> tuple[Segment, bytes]:
 
 def index(part: IO[bytes]) -> list[Segment]:
     """Return the index of a part, and seek to the first segment."""
-    end = part.seek(-_LENGTH.size, os.SEEK_END)
+    end_of_index = part.seek(-_LENGTH.size, os.SEEK_END)
     (length,) = _LENGTH.unpack(part.read(_LENGTH.size))
-    part.seek(end - length)
+    part.seek(end_of_index - length)
     segments = [Segment(*each) for each in json.loads(part.read(length))]
     part.seek(0)
     return segments
@@ -75,7 +75,7 @@ class Segments:
         self._out.write(listed + _LENGTH.pack(len(listed)))
 
     def _flush(self) -> None:
-        segment, data = deflate(b"".join(self._raw), self._rows)
+        segment, data = compress(b"".join(self._raw), self._rows)
         self._out.write(data)
         self._index.append(segment)
         self._raw, self._rows, self._size = [], 0, 0

@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING
 from exports.formats.deflate import inflate
 from exports.formats.xlsx import book
 from exports.formats.xlsx.rows import END, numbered
-from exports.formats.xlsx.segments import deflate, index
+from exports.formats.xlsx.segments import compress, index
 from exports.formats.xlsx.styles import stylesheet
 from exports.formats.xlsx.zip import Archive
 
@@ -19,8 +19,8 @@ class Sheets:
     """Write a workbook. Each sheet has data in its rows `first` to `last`."""
 
     def __init__(self, out: Out, start: str, *, first: int, last: int) -> None:
-        self._start = deflate(start.encode())
-        self._end = deflate(book.SHEET_END.encode())
+        self._start = compress(start.encode())
+        self._end = compress(book.SHEET_END.encode())
         self._first, self._last = first, last
         self.rows = 0  # The data rows on all sheets.
         self._sheets = 0
@@ -49,7 +49,7 @@ class Sheets:
                 self._finish()
                 self._begin()
             fitting = rows[: self._last - self._next + 1]
-            self._archive.write(*deflate(numbered(fitting, self._next)))
+            self._archive.write(*compress(numbered(fitting, self._next)))
             self._next += len(fitting)
             self.rows += len(fitting)
             rows = rows[len(fitting) :]

@@ -20,14 +20,14 @@ QUOTED = f' s="{Style.QUOTED:d}" t="inlineStr">'
 # cutting it.
 LONGEST = 32_767
 
-# The characters that XML cannot contain, and CR, which XML reads as a line feed.
+# Unfit characters: those that XML cannot contain, and CR, which XML reads as a line feed.
 _UNFIT = r"\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff"
 # They are written as _xHHHH_ (ST_Xstring in ISO/IEC 29500). An underscore that seems to begin such
 # an escape is escaped, too. The underscore at its end may come from the next escaped character.
 _ESCAPED = re.compile(f"[{_UNFIT}]|_(?=x[0-9A-Fa-f]{{4}}[_{_UNFIT}])")
 
 _SPACE = " \t\n"
-# The bytes of UTF-8 that no unfit character has. Some fit characters begin with 0xED or 0xEF.
+# The bytes that no unfit character has in UTF-8. Some fit characters begin with 0xED or 0xEF.
 _FIT = bytes({0x09, 0x0A, *range(0x20, 0x100)} - {0xED, 0xEF})
 _BETWEEN = "\0"
 
@@ -73,7 +73,7 @@ def plain_texts(values: Sequence[str | None]) -> Sequence[str] | None:
         return None
     joined = _BETWEEN.join([value or "" for value in values])
     unfit = joined.encode(errors="surrogatepass").translate(None, _FIT)
-    # The separators are unfit as well, and there is one less than values.
+    # The separators are unfit as well, and there is one fewer than values.
     if len(unfit) >= len(values) or "_x" in joined:
         return None
     return [

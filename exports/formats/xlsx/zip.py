@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from isal import isal_zlib
 
 from exports.formats.deflate import FINAL
-from exports.formats.xlsx.segments import Segment, deflate
+from exports.formats.xlsx.segments import Segment, compress
 
 if TYPE_CHECKING:
     from exports.formats.base import Out
 
-_LARGEST = 0xFFFF_FFFF  # In place of a size: the extra field has the size.
+# The largest 32-bit number. In a field for a size or an offset, it means that the extra field or
+# the ZIP64 record has the real number.
+_LARGEST = 0xFFFF_FFFF
 _MOST_ENTRIES = 0xFFFF
 
 _VERSION, _VERSION_64 = 20, 45
@@ -67,7 +69,7 @@ class Archive:
     def add(self, name: str, document: str) -> None:
         """Write a whole entry."""
         self.begin(name)
-        self.write(*deflate(document.encode()))
+        self.write(*compress(document.encode()))
         self.end()
 
     def begin(self, name: str) -> None:
@@ -97,7 +99,7 @@ class Archive:
         """Write the directory. Call this once, after the last entry."""
         start = self._offset
         for entry in self._entries:
-            self._put(_listed(entry))
+            self._put(_directory_record(entry))
         self._put(_end(len(self._entries), self._offset - start, start))
 
     def _put(self, block: bytes) -> None:
@@ -105,7 +107,7 @@ class Archive:
         self._offset += len(block)
 
 
-def _listed(entry: _Entry) -> bytes:
+def _directory_record(entry: _Entry) -> bytes:
     """Return the record of `entry` in the directory."""
     # The extra field has only the numbers that are too large for the record, in this order.
     large = [each for each in (entry.raw, entry.size, entry.offset) if each >= _LARGEST]

@@ -313,9 +313,9 @@ def test_decimals_are_the_same_in_bulk_and_single(values):
 
 @given(st.lists(st.none() | st.floats().map(repr)))
 def test_floats_are_the_same_in_bulk_and_single(values):
-    expected = [numbers.floating(value) if value else "/>" for value in values]
+    expected = [numbers.double(value) if value else "/>" for value in values]
 
-    assert numbers.floatings(values) == expected
+    assert numbers.doubles(values) == expected
 
 
 def test_long_text_is_not_cached(monkeypatch):

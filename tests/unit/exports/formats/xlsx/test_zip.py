@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 
-from exports.formats.xlsx.segments import Segment, deflate
+from exports.formats.xlsx.segments import Segment, compress
 from exports.formats.xlsx.zip import Archive
 
 SOME = b"waybill" * 1_000
@@ -37,7 +37,7 @@ def archive_of(*entries):
     for name, *pieces in entries:
         archive.begin(name)
         for piece in pieces:
-            archive.write(*deflate(piece))
+            archive.write(*compress(piece))
         archive.end()
     archive.close()
     return out
@@ -111,7 +111,7 @@ def test_directory_uses_zip64_from_the_reserved_value(raw, version):
 
 def test_entry_larger_than_4_gib_is_read_back():
     block = b"<row/>" * 10_000_000
-    segment, data = deflate(block)
+    segment, data = compress(block)
     out = io.BytesIO()
     archive = Archive(out)
     archive.begin("large.xml")
