@@ -45,11 +45,11 @@ class Column:
     python: Callable[..., Any] | None = None
 
     def __post_init__(self) -> None:
-        # The dataclass is frozen because all threads share it. Its fields can only be set like this.
+        # All threads share a column, so it is frozen. Its fields can only be set like this.
         object.__setattr__(self, "header", self.name if self.header is None else self.header)
         object.__setattr__(self, "needs", tuple(self.needs))
 
-    def titled(self, header: str) -> Column:
+    def with_header(self, header: str) -> Column:
         """Return this column with another header."""
         return replace(self, header=header)
 
@@ -74,7 +74,7 @@ class Exporter:
     # "snapshot", only on PostgreSQL, exports all rows as they were at one moment. An export that
     # loses its worker starts over, because the snapshot is lost as well.
     consistency: ClassVar[str] = "row"
-    # The largest export. None: as in the settings. 0: no limit.
+    # The most rows and bytes of an export. None: EXPORTS_MAX_ROWS, EXPORTS_MAX_BYTES. 0: no limit.
     max_rows: ClassVar[int | None] = None
     max_bytes: ClassVar[int | None] = None
 
@@ -87,7 +87,7 @@ class Exporter:
             cls.label = capfirst(words.replace("_", " "))
 
     def has_permission(self, user: User | AnonymousUser) -> bool:
-        """Return whether `user` may run this. Checked at the request, the run and the download."""
+        """Return whether `user` may run this. Requests, runs and downloads check it."""
         return bool(user.is_active and user.has_perm(self.permission))
 
     def get_queryset(self, user: User) -> QuerySet[Any]:  # noqa: ARG002 - for overriding

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from exports.exporters.base import Column, Exporter
 
-FIELDS = 2  # The form fields of each column.
-OTHER_FIELDS = 20  # The other form fields, without filters.
+FIELDS_OF_COLUMN = 2  # Form fields for each column.
+OTHER_FIELDS = 20  # Form fields apart from those of columns and filters.
 
 
 def check(**_: Any) -> list[CheckMessage]:
@@ -39,9 +39,9 @@ def check(**_: Any) -> list[CheckMessage]:
             found.append(
                 Warning(
                     f'No model declares the permission "{exporter.permission}": only superusers '
-                    f"have it.",
+                    "have it.",
                     hint=f'Add `permissions = [("{codename}", "…")]` to the Meta of a model, '
-                    f"and migrate; then grant it.",
+                    "and migrate; then grant it.",
                     obj=where,
                     id="exports.W001",
                 )
@@ -58,7 +58,7 @@ def too_many_fields(exporter: Exporter, more_fields: int, where: Any) -> list[Ch
     """
     most: int | None = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
     number = len(exporter.columns)
-    needed = FIELDS * number + more_fields + OTHER_FIELDS
+    needed = FIELDS_OF_COLUMN * number + more_fields + OTHER_FIELDS
     if most is None or needed <= most:
         return []
     return [

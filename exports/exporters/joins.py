@@ -51,9 +51,9 @@ def splitting_relation(query: Query) -> str:
 
 
 def _grouped_by(query: Query) -> Iterator[Col]:
-    """Yield the columns, apart from those of the model, by which Django groups an aggregate query.
+    """Yield the columns by which Django groups an aggregate query, apart from those of its model.
 
-    This adds the joins of the query's order to `query`.
+    This changes `query`: it gets the joins of its order.
     """
     for annotation in query.annotations.values():
         yield from _unaggregated(annotation)
@@ -80,7 +80,7 @@ def _joins_with_many(query: Query) -> Iterator[tuple[str, str]]:
 
 
 def to_many_aliases(query: Query) -> set[str]:
-    """Return the aliases of the to-many joins of `query`, which multiply its aggregates."""
+    """Return the aliases of the to-many joins of `query`. Such joins multiply its aggregates."""
     return {alias for alias, _ in _joins_with_many(query)}
 
 
@@ -94,12 +94,12 @@ def resolved(queryset: QuerySet[Any], expression: Any) -> tuple[Any, str]:
     found = expression.resolve_expression(query, allow_joins=True)
     many = dict(_joins_with_many(query))
     # An existing join does not repeat rows of a grouped query, but selecting its columns does.
-    named = _reached(query, _unaggregated(found))
-    new = [name for alias, name in many.items() if alias not in before or alias in named]
+    reached = _reached(query, _unaggregated(found))
+    new = [name for alias, name in many.items() if alias not in before or alias in reached]
     return found, new[0] if new else ""
 
 
-def repeats_beside_aggregate(model: type[Model], expression: Any) -> str:
+def to_many_beside_aggregate(model: type[Model], expression: Any) -> str:
     """Return the to-many relation that `expression` reads outside of its aggregates, or ""."""
     query = every_row(model).query
     found = expression.resolve_expression(query, allow_joins=True)
@@ -133,7 +133,7 @@ def mixes_relations(model: type[Model], expression: Any) -> bool:
     try:
         found = expression.resolve_expression(query, allow_joins=True)
     except FieldError:
-        return False  # It aggregates annotations, which are computed already.
+        return False  # It aggregates annotations, which the query has already computed.
     many = to_many_aliases(query)
     joined = {
         frozenset(
@@ -176,7 +176,7 @@ def tables_of(queryset: QuerySet[Any]) -> set[str]:
 def keep_rows(queryset: QuerySet[Any], kept: Iterable[str]) -> None:
     """Turn each INNER JOIN of `queryset` whose alias is not in `kept` into a LEFT OUTER JOIN.
 
-    This changes `queryset`, and also adds the joins of its order. So it must come last.
+    This changes `queryset`, and also adds the joins of its order to it. So call it last.
     """
     query = queryset.query
     query.get_compiler(queryset.db).pre_sql_setup()
@@ -186,7 +186,9 @@ def keep_rows(queryset: QuerySet[Any], kept: Iterable[str]) -> None:
             query.alias_map[alias] = join.promote()
 
 
-def isolated(model: type[Model], expression: Any, output_field: Field[Any, Any]) -> Subquery:
+def aggregate_subquery(
+    model: type[Model], expression: Any, output_field: Field[Any, Any]
+) -> Subquery:
     """Return a subquery that computes `expression`, an aggregate, for each row.
 
     In a subquery, no other join multiplies the aggregate, and no filter restricts it.

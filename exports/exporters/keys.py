@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def keys(requested: QuerySet[Any]) -> QuerySet[Any]:
     """Return the primary keys of `requested`, for `pk__in`.
 
-    Where its order leaves open which rows it has, the keys decide.
+    Where the order of a slice or of distinct() leaves open which rows it has, the key decides.
     """
     found = requested.all()
     query = found.query
@@ -44,7 +44,7 @@ def keys(requested: QuerySet[Any]) -> QuerySet[Any]:
                 "of it cannot be exported. Select the rows with filter(pk__in=…)."
             )
         )
-    # Among rows that are equal in this order, the database may choose others the next time.
+    # Among rows that are equal in this order, the database may choose different ones each time.
     if not query.order_by and query.default_ordering and not query.extra_order_by:
         query.add_ordering(*(query.get_meta().ordering or ()))
     if not query.extra_order_by:
@@ -94,9 +94,10 @@ def _refuse_composite(found: QuerySet[Any]) -> None:
 
 def _keys_of_combined(found: QuerySet[Any]) -> QuerySet[Any]:
     query = found.query
-    # Set operations compare whole rows, and a slice counts them.
-    counts_rows = query.combinator != "union" or query.is_sliced
-    if counts_rows and any(each.annotation_select for each in query.combined_queries):
+    # Set operations compare whole rows. In a union, this only decides which rows are repeated, which
+    # does not matter for a condition, unless a slice counts the rows.
+    compares_rows = query.combinator != "union" or query.is_sliced
+    if compares_rows and any(each.annotation_select for each in query.combined_queries):
         raise InvalidQueryset(
             Message(
                 "%(combinator)s() also compares annotations, but an export selects rows by "

@@ -11,8 +11,8 @@ from django.db.models import F
 from exports.exporters.joins import (
     is_own_aggregate,
     mixes_relations,
-    repeats_beside_aggregate,
     resolved,
+    to_many_beside_aggregate,
 )
 from exports.i18n.message import Message
 
@@ -62,7 +62,7 @@ def _problems(
         yield error, Message("Fix the field path, or set an `output_field`.")
         return
     if is_own_aggregate(queryset.model, expression):
-        relation = repeats_beside_aggregate(queryset.model, expression)
+        relation = to_many_beside_aggregate(queryset.model, expression)
     elif any(getattr(each, "set_returning", False) for each in found.flatten()):
         relation = name
     if relation:

@@ -72,7 +72,7 @@ def filterable(
 def lookup_rows(requested: QuerySet[Any], *, ordered: bool = False) -> QuerySet[Any]:
     """Return the rows of `requested` as a queryset to which any condition can be added.
 
-    With `ordered`, it keeps its order; a slice or a union always loses it.
+    With `ordered`, it keeps its order, unless its rows must be selected by primary key.
     """
     if _chooses(requested) or requested.query.group_by is not None:
         return every_row(requested.model, requested.db).filter(pk__in=keys(requested))

@@ -30,7 +30,7 @@ EXPORTERS: dict[str, Exporter] = {}
 def register(cls: E) -> E:
     """Register an exporter. Raise DefinitionError if it cannot work."""
     where = f"{cls.__module__}.{cls.__qualname__}"
-    for problem in _refusals(cls):
+    if problem := next(_refusals(cls), ""):
         raise DefinitionError(f"{where} {problem}")
     if cls.name in EXPORTERS and type(EXPORTERS[cls.name]) is not cls:
         raise DefinitionError(
@@ -41,7 +41,7 @@ def register(cls: E) -> E:
 
 
 def _refusals(cls: type[Exporter]) -> Iterator[str]:
-    """Yield why an exporter cannot work and how to fix it, as the rest of a sentence."""
+    """Yield why an exporter cannot work, and how to fix it: a sentence without its subject."""
     if not issubclass(cls, Exporter):
         yield f"is not a subclass of Exporter. Write `class {cls.__name__}(Exporter)`."  # type: ignore[unreachable]
     if not cls.permission and cls.has_permission is Exporter.has_permission:
@@ -82,7 +82,7 @@ def _unsplittable(queryset: Any) -> Iterator[str]:
     if relation := repeating_relation(queryset):
         yield (
             f'may return a row more than once: "{relation}" has several rows for each row. '
-            f"Select the rows with filter(pk__in=…)."
+            "Select the rows with filter(pk__in=…)."
         )
 
 

@@ -100,7 +100,9 @@ def _reading(queryset: QuerySet[Any], column: Column, vendor: str) -> Reading:
     expression = F(read) if isinstance(read, str) else read
     resolved, _ = joins.resolved(queryset, expression)
     if resolved.contains_aggregate and joins.is_own_aggregate(queryset.model, expression):
-        read = expression = joins.isolated(queryset.model, expression, resolved.output_field)
+        read = expression = joins.aggregate_subquery(
+            queryset.model, expression, resolved.output_field
+        )
     output = _target(resolved.output_field)
     kind = KINDS.get(output.get_internal_type(), Kind.VALUE)
     if not _is_djangos(output) or _converts(resolved):

@@ -69,7 +69,7 @@ def _with_headers(chosen: Sequence[Column], headers: Mapping[str, str]) -> list[
                 ),
                 columns=[name],
             )
-    titled = [column.titled(headers.get(column.name, str(column.header))) for column in chosen]
+    titled = [column.with_header(headers.get(column.name, str(column.header))) for column in chosen]
     for header, times in Counter(str(column.header) for column in titled).items():
         if times > 1:
             raise InvalidHeader(

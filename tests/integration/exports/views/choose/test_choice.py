@@ -13,7 +13,7 @@ from django_filters import BooleanFilter, FilterSet
 from demo.exporters import Flights
 from demo.models import Flight
 from exports.exporters import Exporter, checks
-from exports.exporters.checks import FIELDS
+from exports.exporters.checks import FIELDS_OF_COLUMN
 from exports.models import Export
 from exports.spec import presets
 from tests.support import exporting
@@ -256,7 +256,7 @@ def test_form_has_no_more_fields_than_the_check_assumes(signed_in):
     of_columns = [name for name in names if name == "column" or name.startswith("header-")]
     of_filters = [name for name in names if name.startswith("filter-")]
 
-    assert len(of_columns) == FIELDS * len(Flights.columns)
+    assert len(of_columns) == FIELDS_OF_COLUMN * len(Flights.columns)
     assert len(of_filters) <= 2 * len(Flights.filterset.base_filters)
     assert len(names) - len(of_columns) - len(of_filters) <= checks.OTHER_FIELDS
 
