@@ -94,8 +94,8 @@ def _refuse_composite(found: QuerySet[Any]) -> None:
 
 def _keys_of_combined(found: QuerySet[Any]) -> QuerySet[Any]:
     query = found.query
-    # Set operations compare whole rows. In a union, this only decides which rows are repeated, which
-    # does not matter for a condition, unless a slice counts the rows.
+    # Set operations compare whole rows. In a union this only decides which rows are repeated, and a
+    # condition ignores repeated keys, but a slice counts them.
     compares_rows = query.combinator != "union" or query.is_sliced
     if compares_rows and any(each.annotation_select for each in query.combined_queries):
         raise InvalidQueryset(

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 SECONDS = 10.0  # The search gives up after this: an export may have millions of slow rows.
-KEYS = 50_000  # The search holds this many keys in memory.
+KEYS = 50_000  # The search has at most this many keys in memory.
 
 
 def name_in_errors(
@@ -55,7 +55,7 @@ def name_in_errors(
         found = _Search(source, queryset, readings, keys).result()
         if found is None and not isinstance(error, DatabaseError):
             raise
-        raise UnreadableRow(_message(found, error)) from error
+        raise UnreadableRow(message_of(error) if found is None else found) from error
 
 
 def with_row(error: Unwritable, page: Page) -> Unwritable:
@@ -71,10 +71,6 @@ def with_row(error: Unwritable, page: Page) -> Unwritable:
 def unreadable(header: str, key: Any, problem: str) -> UnreadableRow:
     """Return the error for a value that cannot be computed."""
     return UnreadableRow(_not_computed(header, key, problem))
-
-
-def _message(found: Message | None, error: Exception) -> Message:
-    return message_of(error) if found is None else found
 
 
 def _not_computed(header: str, key: Any, problem: str) -> Message:
@@ -122,7 +118,7 @@ class _Search:
                     return Message(
                         'The column "%(column)s" cannot be read: %(problem)s',
                         column=reading.field.header,
-                        problem=_said(error),
+                        problem=_problem_of(error),
                     )
             return None
         for key, row in self._failing_row():
@@ -131,15 +127,15 @@ class _Search:
                 return Message(
                     "Row %(row)s cannot be read: %(problem)s",
                     row=row_name(key),
-                    problem=_said(error),
+                    problem=_problem_of(error),
                 )
             for reading in self._readings:
                 if error := self._fails(row, [reading]):
-                    return _not_computed(reading.field.header, key, _said(error))
+                    return _not_computed(reading.field.header, key, _problem_of(error))
         return None
 
     def _failing_row(self) -> Iterator[tuple[Any, QuerySet[Any]]]:
-        """Yield key and queryset of the first row that cannot be read with all columns, if any."""
+        """Yield the key and a queryset of the first row that cannot be read with all columns."""
         after = None
         while keys := self._keys(after):
             if self._fails(self._between(after, keys[-1]), self._readings):
@@ -154,7 +150,7 @@ class _Search:
             after = keys[-1]
 
     def _keys(self, after: Any) -> list[Any]:
-        """Return the next keys behind `after`."""
+        """Return the next keys after `after`, at most KEYS."""
         rows = self._between(after, self._upto)
         with self._source.reading(rows=False):
             found = self._source.pages(rows.values_list("pk")[:KEYS], KEYS)
@@ -171,7 +167,7 @@ class _Search:
         try:
             with self._source.reading(rows=False):
                 deque(self._source.pages(selected(rows, columns), KEYS), maxlen=0)
-        # A project's own field may raise any error, and such errors are what the search is for.
+        # The fields of a project may raise any error, and the search is for such errors.
         except Exception as error:
             if is_transient(error):
                 raise
@@ -179,7 +175,7 @@ class _Search:
         return None
 
 
-def _said(error: Exception) -> str:
+def _problem_of(error: Exception) -> str:
     if isinstance(error, DatabaseError):
         return reason_of(error)
     return f"{type(error).__name__}: {error}"

@@ -61,8 +61,8 @@ def interrupt(connection: BaseDatabaseWrapper) -> None:
 def limited(connection: BaseDatabaseWrapper, seconds: float) -> Iterator[None]:
     """End the block's queries after `seconds`, and raise TookTooLong.
 
-    For pages, which can be shown without the result. A savepoint protects the transaction of the
-    request (ATOMIC_REQUESTS) from a query that fails.
+    This is for pages, which can be shown without the result, and for the search in `blame`. A
+    savepoint protects the transaction of a request (ATOMIC_REQUESTS) from a query that fails.
     """
     has_ended = Event()
 
@@ -124,7 +124,7 @@ class Source:
             # Django may have reconnected since the last block, so all settings are sent again.
             cursor.execute(f"{BEGIN}; {SETTINGS}")
             try:
-                if not settings.USE_TZ:  # Times are then in the time zone of the site.
+                if not settings.USE_TZ:  # Times are then stored in the time zone of the site.
                     cursor.execute("SET LOCAL timezone = %s", [self.connection.timezone_name])
                 if rows:
                     # The timeout also counts the time that the server waits for us to take rows.
@@ -150,7 +150,7 @@ class Source:
                 cursor.execute("ROLLBACK")
 
     def _use_snapshot(self, cursor: Any) -> None:
-        """Read as of the snapshot. Raise OperationalError if it does not exist any more."""
+        """Use the snapshot in this transaction. Raise OperationalError if it no longer exists."""
         try:
             cursor.execute("SET TRANSACTION SNAPSHOT %s", [self.snapshot_id])
         except DatabaseError as error:
@@ -164,8 +164,8 @@ class Source:
         if raw.closed:
             self.connection.close()
         elif raw.pgconn.transaction_status == TransactionStatus.ACTIVE:
-            # The block was left before its last row. Without a cancel, the server would work on
-            # until it has more rows to send.
+            # The block ended before the last row. Without a cancel, the server would continue the
+            # query until it has more rows to send.
             with suppress(psycopg.Error):
                 raw.cancel_safe(timeout=5)
             self.connection.close()
@@ -208,22 +208,22 @@ class Source:
             self.connection.wrap_database_errors,
             psycopg.ClientCursor(self.connection.connection) as cursor,
         ):
-            # The plan should be fast for all rows, and not for the first ones.
+            # PostgreSQL should plan for reading all rows, and not only the first ones.
             cursor.execute("SET LOCAL cursor_tuple_fraction = 1")
             cursor.execute(f"DECLARE places NO SCROLL CURSOR FOR {sql}", parameters)
             while True:
                 # MOVE 0 does not move, but reports a row.
-                rest = cursor.execute(f"MOVE {step - 1} IN places").rowcount if step > 1 else 0
-                if rest < step - 1:
+                passed = cursor.execute(f"MOVE {step - 1} IN places").rowcount if step > 1 else 0
+                if passed < step - 1:
                     break
                 if not (row := cursor.execute("FETCH 1 IN places").fetchone()):
                     break
                 found.append(row)
             cursor.execute("CLOSE places")
-        return list(compiler.results_iter([found])), rest
+        return list(compiler.results_iter([found])), passed
 
     def count(self, queryset: QuerySet[Any]) -> int:
-        """Return how many rows a values_list() has. count() would drop joins that remove rows."""
+        """Return how many rows a values_list() has. count() may drop joins that remove rows."""
         try:
             sql, parameters = self.sql(queryset)
         except EmptyResultSet:

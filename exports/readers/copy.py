@@ -37,9 +37,10 @@ if TYPE_CHECKING:
 
     Lines = list[bytes | memoryview]
 
-ROWS, BYTES = 2_000, 256 * 1024  # Lines are yielded when there are so many of either.
-PATIENCE = 0.25  # After so many seconds without a row, the caller gets its turn.
-LONGEST_NAME = 63  # In bytes. PostgreSQL cuts longer names.
+MAX_LINES, MAX_BYTES = 2_000, 256 * 1024  # Lines are yielded at either limit.
+# After this many seconds without a row, an empty list is yielded, so that the caller can stop.
+WAIT_SECONDS = 0.25
+MAX_NAME_BYTES = 63  # PostgreSQL cuts longer names.
 
 # JSON contains neither character, so no line is quoted or escaped.
 AS_JSON = "FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02'"
@@ -48,14 +49,14 @@ AS_JSON = "FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02'"
 # because regular expressions do not work with nondeterministic collations.
 #
 # A stored value may be evaluated more than once, so cheap comparisons come first and spare nearly
-# every text the regular expressions. The first one is needed for texts that begin below "A", or
-# with another character that may come before a sign; the second one for texts with a delimiter or
-# a line break. A computed value is evaluated once: a second evaluation costs time and may differ.
+# every text the regular expressions. PATTERN is needed for texts that begin below "A", or with
+# another character that may come before a sign; INNER for texts with a delimiter or a line break.
+# A computed value is evaluated once: a second evaluation costs time and may differ.
 _BEGINS = formula.PATTERN.replace("'", "''")
 _INNER = formula.INNER.replace("'", "''")
 _TEXT = '%(expressions)s COLLATE "C"'
 # Six searches for a character are cheaper than one regular expression.
-_SPLITS = " OR ".join(
+_HAS_DELIMITER = " OR ".join(
     f"strpos(%(expressions)s, {each}) > 0"
     for each in ("','", "';'", "'|'", "E'\\t'", "E'\\n'", "E'\\r'")
 )
@@ -65,10 +66,10 @@ _STORED = (
     f" ({_TEXT} >= E'\\u00C0' AND {_TEXT} < E'\\u1680') AND NOT"
     f" ({_TEXT} >= E'\\u3001' AND {_TEXT} < E'\\uFEFF'))"
     f" AND {_TEXT} ~ '^{_BEGINS}' THEN '''' || {_REPLACED}"
-    f" WHEN ({_SPLITS}) AND {_TEXT} ~ '{_INNER}' THEN {_REPLACED}"
+    f" WHEN ({_HAS_DELIMITER}) AND {_TEXT} ~ '{_INNER}' THEN {_REPLACED}"
     " ELSE %(expressions)s END"
 )
-_MADE = f"regexp_replace({_REPLACED}, '^({_BEGINS})', '''\\1')"
+_COMPUTED = f"regexp_replace({_REPLACED}, '^({_BEGINS})', '''\\1')"
 
 
 def can_read(readings: Sequence[Reading], file_format: str) -> bool:
@@ -77,7 +78,7 @@ def can_read(readings: Sequence[Reading], file_format: str) -> bool:
         return False
     if file_format == "jsonl":
         # The headers become names of columns, which PostgreSQL limits.
-        return all(0 < len(each.field.header.encode()) <= LONGEST_NAME for each in readings)
+        return all(0 < len(each.field.header.encode()) <= MAX_NAME_BYTES for each in readings)
     return file_format == "csv"
 
 
@@ -93,7 +94,8 @@ def read(
 ) -> Generator[Lines]:
     """Yield the rows of `keys` as lines of the file; in key order, unless the queryset is sorted.
 
-    The bytes are those that the writer makes from the pages of `rows.read`. A list may be empty.
+    The bytes are the same as those that a writer makes from the pages of `rows.read`. A list may be
+    empty.
     `recount` compares the number of rows with the number of keys at the same moment.
     """
     with source.reading():
@@ -105,7 +107,7 @@ def read(
             rows = 0  # No row can meet the conditions.
         else:
             raw: Connection[Any] = source.connection.connection
-            # `retries` expects Django's errors, as of other queries.
+            # This turns errors of psycopg into Django's, which `retries` expects.
             with source.connection.wrap_database_errors:
                 rows = yield from _copied(raw.pgconn, query)
         if recount is not None:
@@ -121,7 +123,7 @@ def statement(
     file_format: str,
     options: Options,
 ) -> bytes:
-    """Return the COPY for the rows of `keys`. Raise EmptyResultSet if there can be none."""
+    """Return the COPY statement for the rows of `keys`. Raise EmptyResultSet if there are none."""
     found = keys.of(queryset).order_by(*(queryset.query.order_by or ["pk"]))
     raw = source.connection.connection
     is_csv = file_format == "csv"
@@ -144,7 +146,7 @@ def _csv_value(reading: Reading, *, protect: bool) -> Any:
     """Return the SQL of a cell."""
     if not protect or reading.field.kind is not Kind.TEXT:
         return reading.copied
-    template = _STORED if reading.is_stored else _MADE
+    template = _STORED if reading.is_stored else _COMPUTED
     return Func(reading.copied, template=template, output_field=TextField())
 
 
@@ -162,7 +164,7 @@ def _json_value(reading: Reading) -> Any:
 
 
 def _copied(pgconn: PGconn, query: bytes) -> Generator[Lines, None, int]:
-    """Yield the messages of a COPY; return how many. Raise WrongCount if PostgreSQL sent others.
+    """Yield the messages of a COPY; return how many. Raise WrongCount if some did not arrive.
 
     psycopg's own iterator has half the speed.
     """
@@ -172,19 +174,19 @@ def _copied(pgconn: PGconn, query: bytes) -> Generator[Lines, None, int]:
             yield []
     _expect(pgconn, pgconn.get_result(), ExecStatus.COPY_OUT)
     lines: Lines = []
-    rows, room, size = 0, BYTES, 0
+    rows, room, size = 0, MAX_BYTES, 0
     while size >= 0:  # After the last row, it is -1.
         size, data = pgconn.get_copy_data(1)
         if size > 0:
             lines.append(data)
             room -= size
-            if room >= 0 and len(lines) < ROWS:
+            if room >= 0 and len(lines) < MAX_LINES:
                 continue
         elif size == 0 and _wait(pgconn):
             continue
         rows += len(lines)
         yield lines
-        lines, room = [], BYTES
+        lines, room = [], MAX_BYTES
     while (result := pgconn.get_result()) is not None:
         _expect(pgconn, result, ExecStatus.COMMAND_OK)
         if result.command_tuples != rows:
@@ -199,8 +201,8 @@ def _copied(pgconn: PGconn, query: bytes) -> Generator[Lines, None, int]:
 
 
 def _wait(pgconn: PGconn) -> bool:
-    """Wait up to PATIENCE seconds for the server; return whether it has sent something."""
-    ready, _, _ = select.select([pgconn.socket], [], [], PATIENCE)
+    """Wait up to WAIT_SECONDS for the server; return whether it has sent something."""
+    ready, _, _ = select.select([pgconn.socket], [], [], WAIT_SECONDS)
     if ready:
         pgconn.consume_input()
     return bool(ready)

@@ -39,7 +39,7 @@ def _wrong(value: Any, problem: str) -> ValueError:
     return ValueError(f"{shortened_repr(value)} is {problem}")
 
 
-def _of(types: tuple[type, ...], problem: str) -> Decode:
+def _instance_of(types: tuple[type, ...], problem: str) -> Decode:
     """Return a decoder that accepts only values of these types."""
 
     def decode(value: Any) -> str:
@@ -54,22 +54,22 @@ def _integer(value: Any) -> str:
     # Another program may have stored a real number in a column of integers.
     if type(value) is int or (type(value) is float and math.isfinite(value)):
         return str(value)
-    raise _wrong(value, "no integer")
+    raise _wrong(value, "not an integer")
 
 
 # The decoders of Python objects, as Django returns them.
 DECODERS: dict[Kind, Decode] = {
-    Kind.TEXT: _of((str,), "no text"),
+    Kind.TEXT: _instance_of((str,), "not text"),
     Kind.INTEGER: _integer,
-    Kind.FLOAT: _of((float, int), "no number"),
-    Kind.DECIMAL: _of((Decimal, int), "no decimal"),
-    Kind.BOOLEAN: _of((bool,), "neither true nor false"),
-    Kind.DATE: _of((datetime.date,), "no date"),
-    Kind.DATETIME: _of((datetime.datetime,), "no date with a time"),
-    Kind.TIME: _of((datetime.time,), "no time"),
-    Kind.DURATION: _of((datetime.timedelta,), "no duration"),
-    Kind.UUID: _of((uuid.UUID,), "no UUID"),
-    Kind.BINARY: _of((bytes, memoryview), "not binary"),
+    Kind.FLOAT: _instance_of((float, int), "not a number"),
+    Kind.DECIMAL: _instance_of((Decimal, int), "not a decimal"),
+    Kind.BOOLEAN: _instance_of((bool,), "neither true nor false"),
+    Kind.DATE: _instance_of((datetime.date,), "not a date"),
+    Kind.DATETIME: _instance_of((datetime.datetime,), "not a date with a time"),
+    Kind.TIME: _instance_of((datetime.time,), "not a time"),
+    Kind.DURATION: _instance_of((datetime.timedelta,), "not a duration"),
+    Kind.UUID: _instance_of((uuid.UUID,), "not a UUID"),
+    Kind.BINARY: _instance_of((bytes, memoryview), "not binary"),
     Kind.NESTED: lambda value: dumps(simple(value)),
     Kind.VALUE: simple,
 }
@@ -103,7 +103,7 @@ def _datetime(text: str) -> str:
     stored = text.removesuffix(_UTC) if settings.USE_TZ else text
     parsed = parse_datetime(stored)
     if parsed is None:
-        raise _wrong(stored, "no date with a time")
+        raise _wrong(stored, "not a date with a time")
     if not settings.USE_TZ:
         return parsed.isoformat()
     if parsed.tzinfo is None:
@@ -135,9 +135,9 @@ def _with_stored_numbers(text: str) -> str:
 
 STORED_DECODERS: dict[Kind, Decode] = {
     Kind.BOOLEAN: _boolean,
-    Kind.DATE: _parsed(parse_date, "no date"),
+    Kind.DATE: _parsed(parse_date, "not a date"),
     Kind.DATETIME: _datetime,
-    Kind.TIME: _parsed(parse_time, "no time"),
+    Kind.TIME: _parsed(parse_time, "not a time"),
     Kind.UUID: _uuid,
     Kind.NESTED: _stored_json,
 }
@@ -153,7 +153,7 @@ def _integers(values: Sequence[Any]) -> Sequence[str | None] | None:
 
 
 def _iso(kind: Any, values: Sequence[Any], end: int | None = None) -> Sequence[Any] | None:
-    """Return `values` if each, up to `end`, is equal to what `isoformat` writes."""
+    """Return `values` if each of them, up to `end`, is exactly the text that `isoformat` writes."""
     given = [value[:end] for value in set(values) if value is not None]
     try:
         is_iso = list(map(kind.isoformat, map(kind.fromisoformat, given))) == given

@@ -96,7 +96,7 @@ POSTGRES_TYPES = {
 }
 
 # Python writes the other kinds: SQLite stores decimals as floats and writes floats with 15 digits,
-# and it stores durations in a form of Django's. For integers, Python is faster.
+# and Django stores durations as microseconds. For integers, Python is faster.
 SQLITE: dict[Kind, Callable[..., Any]] = {
     Kind.DATETIME: _sqlite_datetime,
     **dict.fromkeys(
@@ -104,6 +104,6 @@ SQLITE: dict[Kind, Callable[..., Any]] = {
         sql("CAST(%(expressions)s AS text)"),
     ),
 }
-# The kinds that SQLite also writes when they are computed. The type of other computed values may
-# not be the type that Django takes them for.
+# The kinds that SQLite also writes for computed values. Other computed values may not have the type
+# that Django expects.
 SQLITE_COMPUTED = frozenset({Kind.TEXT, Kind.BOOLEAN})

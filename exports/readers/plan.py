@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from exports.readers.connection import Source
 
 PAGE = 2_000  # Keys that are fetched together.
-ALL = 2**31 - 1  # Rows of a part without an end: PostgreSQL cannot move further in one step.
+ALL = 2**31 - 1  # More rows than a part has: PostgreSQL cannot move a cursor further in one step.
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def _numbered(keys: QuerySet[Any]) -> QuerySet[Any]:
 
 
 def _read(source: Source, numbered: QuerySet[Any]) -> Iterator[tuple[Any, int]]:
-    """Yield keys and their numbers."""
+    """Yield each key with its number."""
     for page in source.pages(numbered.values_list(*_names(numbered), "_row"), PAGE):
         for *key, row in page:
             yield _key(key), row

@@ -176,7 +176,7 @@ def _is_whole(expression: Any) -> bool:
 
 
 def _typed(expression: Any, resolved: Any, kind: Kind) -> Any:
-    """Return `expression` cast to the type that Django takes it for.
+    """Return `expression`, cast to the type that Django expects.
 
     For PostgreSQL, the average of integers is a decimal, and so is the second of a time.
     """
@@ -190,7 +190,7 @@ def _typed(expression: Any, resolved: Any, kind: Kind) -> Any:
 def selected(queryset: QuerySet[Any], columns: Iterable[Any]) -> QuerySet[Any]:
     """Return `queryset.values_list(*columns)` with all rows, even with dangling foreign keys.
 
-    Expressions get names of ours: Django's own name, f1 for the first F, may be that of a field.
+    Expressions get a name like `_column0`, because Django's own, like `f1`, may be that of a field.
     """
     expressions: dict[str, Any] = {}
     names: list[str] = []

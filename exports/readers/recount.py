@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class Recount:
     """Count the keys of one part, in the transaction that reads its rows.
 
-    `found` is their number; None if a count was not needed.
+    `found` is the number of keys; None if the part needed no count.
     """
 
     def __init__(self, source: Source, queryset: QuerySet[Any], keys: Range) -> None:
@@ -44,8 +44,8 @@ class Recount:
     def compare_page(self, page: Range) -> None:
         """Record that one of several queries has returned `page.rows` rows for the keys of `page`.
 
-        The queries see different moments, so each is compared for itself: equal totals would prove
-        nothing.
+        The queries see the database at different moments, so each is compared by itself: equal
+        totals would prove nothing.
         """
         found = count(self._source, self._queryset, page)
         self.found = (self.found or 0) + found

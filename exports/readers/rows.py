@@ -64,7 +64,7 @@ def _by_stream(
 ) -> Iterator[list[Any]]:
     with source.reading(strictly=recount is not None):
         read = 0
-        # There is one query, however large its pages are.
+        # The size of the pages does not matter here, because all of them come from one query.
         for page in source.pages(_after(found, keys.after), min(page_rows, CHUNK_ROWS)):
             read += len(page)
             yield page
@@ -94,7 +94,7 @@ def _after(found: QuerySet[Any], key: Any) -> QuerySet[Any]:
 
 
 def _page(columns: Columns, readings: Sequence[Reading]) -> KeyedPage:
-    """Convert what was read for each column to a page."""
+    """Convert the columns that were read, of which the first has the keys, to a page."""
     keys, *rest = columns
     remaining = iter(rest)
     page: list[Sequence[Any]] = []

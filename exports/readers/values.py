@@ -24,8 +24,10 @@ from psycopg.types.range import Range
 
 from exports.formats.text import cell
 
+# Values of exactly these types are returned unchanged.
 _AS_IS = frozenset({type(None), bool, float, str, Decimal, uuid.UUID, bytes})
-_TIMES = (datetime.date, datetime.time, datetime.timedelta, Decimal, uuid.UUID)
+# So are values of these types and of their subclasses.
+_AS_IS_BASES = (datetime.date, datetime.time, datetime.timedelta, Decimal, uuid.UUID)
 _LISTS = (list, deque, ValuesView, Iterator, QuerySet)
 # The default text of an object, which says nothing about its value.
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+>")
@@ -39,9 +41,9 @@ def simple(value: Any) -> Any:
     if kind is int:
         str(value)  # Raises ValueError for more digits than Python writes.
         return value
-    if isinstance(value, _TIMES):
+    if isinstance(value, _AS_IS_BASES):
         return value
-    if isinstance(value, Enum):  # First, because a member may be a text or a number as well.
+    if isinstance(value, Enum):  # Before other types: a member may also be a text or a number.
         return simple(value.value)
     return _simplified(value)
 
@@ -86,15 +88,12 @@ def _sorted(values: AbstractSet[Any]) -> list[Any]:
         return sorted(values, key=repr)
 
 
-def _key(key: Any) -> Any:
+def _key(key: Any) -> str:
+    """Return the key of a dict as text, because keys in JSON are texts."""
     simple_key = simple(key)
-    return (
-        simple_key
-        if isinstance(simple_key, str)
-        else cell(simple_key)
-        if simple_key is not None
-        else "null"
-    )
+    if simple_key is None:
+        return "null"
+    return simple_key if isinstance(simple_key, str) else cell(simple_key)
 
 
 def _text(value: Any) -> str:

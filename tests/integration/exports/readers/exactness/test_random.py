@@ -147,7 +147,7 @@ def test_impossible_conditions_give_a_file_without_rows(everything, by):
     ],
 )
 def test_copy_reads_a_part_as_of_one_moment(everything, change, monkeypatch):
-    monkeypatch.setattr(copy, "ROWS", 10)
+    monkeypatch.setattr(copy, "MAX_LINES", 10)
     (keys,) = planned(everything, 1_000)
     before = extracted(everything, ["id", "text", "f1"]).parts[0]
 
@@ -164,7 +164,7 @@ def test_copy_reads_a_part_as_of_one_moment(everything, change, monkeypatch):
 
 @ONLY_POSTGRES
 def test_abandoned_copy_can_be_started_again(everything, monkeypatch):
-    monkeypatch.setattr(copy, "ROWS", 10)
+    monkeypatch.setattr(copy, "MAX_LINES", 10)
     (keys,) = planned(everything, 1_000)
 
     with closing(Source("default")) as source:
