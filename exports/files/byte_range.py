@@ -33,8 +33,8 @@ class Range:
 def parse(header: str | None, size: int) -> Range | None:
     """Return the range in a Range `header`, for a file of `size` bytes; None for the whole file.
 
-    A header with several ranges, with another unit or with a syntax error is ignored. The standard
-    allows the whole file as response then, and every client can handle it.
+    A header with several ranges, another unit or a syntax error is ignored. Then the standard
+    allows the whole file as the response, and every client can handle that. Raise Unsatisfiable.
     """
     match = _ONE.fullmatch(header or "")
     if match is None or match[1] == match[2] == "":
@@ -44,7 +44,7 @@ def parse(header: str | None, size: int) -> Range | None:
     first = int(match[1])
     last = int(match[2]) if match[2] else size - 1
     if match[2] and last < first:
-        return None  # It is invalid, and so ignored.
+        return None  # The header is not valid, so it is ignored.
     if first >= size:
         raise Unsatisfiable
     return Range(first, min(last, size - 1), size)

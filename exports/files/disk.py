@@ -1,6 +1,6 @@
 """Free space on the file systems of the storage and of the work directory.
 
-A bucket does not tell its free space, so only quotas limit a bucket (`exports.lifecycle.room`).
+A bucket does not report its free space, so only quotas limit a bucket (`exports.lifecycle.room`).
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ def storage_free() -> int | None:
 
 
 def work_free() -> int | None:
-    """Return the free bytes of the directory that this host's workers write in."""
+    """Return the free bytes of the directory that the workers of this host write to."""
     return _free(Path(conf.WORK_DIR))
 
 
 def shortage(needed: int = 0) -> str:
-    """Say which file system has less than the floor and `needed` bytes free; "" if none has."""
+    """Say which file system has fewer bytes free than MIN_FREE_BYTES plus `needed`; "" if none."""
     return storage_shortage(needed) or _shortage("the work directory", work_free(), needed)
 
 

@@ -80,19 +80,19 @@ def file_response(request: HttpRequest, export: Export) -> HttpResponseBase:
         raise _no_file(export)
     never_compressed(request)
     etag = quote_etag(export.sha256)
-    response = get_conditional_response(request, etag=etag) or _answer(request, export, etag)
+    response = get_conditional_response(request, etag=etag) or _response(request, export, etag)
     response.headers.setdefault("Cache-Control", "private, no-cache")
     response.headers.setdefault("ETag", etag)
     return response
 
 
-def _answer(request: HttpRequest, export: Export, etag: str) -> HttpResponseBase:
+def _response(request: HttpRequest, export: Export, etag: str) -> HttpResponseBase:
     with _storage_errors():
         size = storage.size(export.file)
     if size != export.bytes:  # A truncated file must not look complete.
         raise FileGone(_("The stored file is damaged. Run the export again."))
     try:
-        part = _range(request, export, etag)
+        requested = _range(request, export, etag)
     except byte_range.Unsatisfiable:
         return HttpResponse(
             status=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
@@ -101,8 +101,8 @@ def _answer(request: HttpRequest, export: Export, etag: str) -> HttpResponseBase
     if request.method == "HEAD":
         return HttpResponse(headers={**_headers(export), "Content-Length": str(export.bytes)})
     with _storage_errors():
-        response = METHODS[conf.DOWNLOAD](export, part)
-    _record(request, export, part)
+        response = METHODS[conf.DOWNLOAD](export, requested)
+    _record(request, export, requested)
     return response
 
 
@@ -128,7 +128,7 @@ def _no_file(export: Export) -> NoFile:
 
 def _range(request: HttpRequest, export: Export, etag: str) -> byte_range.Range | None:
     """Return the requested range; None for the whole file. Raise Unsatisfiable."""
-    if request.method == "HEAD":
+    if request.method == "HEAD":  # HTTP defines ranges for GET only.
         return None
     # If the client has a range of another version, it needs the whole of this one. After a
     # redirect, the storage compares the header with its own ETag.
@@ -138,8 +138,8 @@ def _range(request: HttpRequest, export: Export, etag: str) -> byte_range.Range 
 
 
 def _headers(export: Export) -> dict[str, str]:
-    # Never as Content-Encoding: a browser would decompress the file, and the checksum would not
-    # match what it saves.
+    # A gzip file has no Content-Encoding. Otherwise a browser would decompress it and save a file
+    # with another checksum.
     is_gzip = export.extension.endswith(".gz")
     return {
         "Content-Type": "application/gzip" if is_gzip else CONTENT_TYPES[Format(export.format)],
@@ -149,38 +149,38 @@ def _headers(export: Export) -> dict[str, str]:
     }
 
 
-def _record(request: HttpRequest, export: Export, part: byte_range.Range | None) -> None:
+def _record(request: HttpRequest, export: Export, requested: byte_range.Range | None) -> None:
     """Record the download in one row for each user, network and hour.
 
-    Several processes may record at the same time, and count in the same row.
+    Several processes may update the same row at the same time.
     """
     user, address, now = user_of(request), client_address(request), timezone.now()
     # A network counts as one address. Otherwise an IPv6 network could fill the disk with rows.
     slot = f"{_hour(now)} {network_of(address)} {key_name(user.pk)}"
-    size = part.length if part else export.bytes
+    size = requested.length if requested else export.bytes
     rows = Download.objects.filter(export=export, slot=slot)
-    more: dict[str, Any] = {
+    increments: dict[str, Any] = {
         "requests": F("requests") + 1,
         "bytes": F("bytes") + size,
         "last_at": now,
     }
-    requested = "".join(request.headers["Range"].split()) if part else ""
-    details = {"rows": export.rows_done, "bytes": export.bytes, "range": requested}
-    if part is None:
+    header = "".join(request.headers["Range"].split()) if requested else ""
+    details = {"rows": export.rows_done, "bytes": export.bytes, "range": header}
+    if requested is None:
         with atomic():
-            # A whole file is recorded even if the row has only seen ranges in this hour.
-            if rows.exclude(range="").update(range="", **more):
+            # The audit trail also gets the first whole file after ranges in the same hour.
+            if rows.exclude(range="").update(range="", **increments):
                 record_action(Action.EXPORT_DOWNLOADED, export, details=details)
                 return
-    if rows.update(**more):
+    if rows.update(**increments):
         return
-    first = {"user": user, "address": address, "range": requested, "bytes": size}
+    first = {"user": user, "address": address, "range": header, "bytes": size}
     try:
         with atomic():
             Download.objects.create(export=export, slot=slot, last_at=now, **first)
             record_action(Action.EXPORT_DOWNLOADED, export, details=details)
     except IntegrityError:  # Another process has just created this row.
-        rows.update(**more)
+        rows.update(**increments)
 
 
 def _hour(now: datetime) -> str:
@@ -190,15 +190,15 @@ def _hour(now: datetime) -> str:
 # -- The methods of EXPORTS_DOWNLOAD ---------------------------------------------------
 
 
-def _stream(export: Export, part: byte_range.Range | None) -> HttpResponseBase:
+def _stream(export: Export, requested: byte_range.Range | None) -> HttpResponseBase:
     """Send the bytes from this process."""
-    first, length = (part.first, part.length) if part else (0, export.bytes)
+    first, length = (requested.first, requested.length) if requested else (0, export.bytes)
     headers = {**_headers(export), "Content-Length": str(length)}
-    if part:
-        headers["Content-Range"] = part.content_range
+    if requested:
+        headers["Content-Range"] = requested.content_range
     return StreamingHttpResponse(
         Blocks(storage.open_at(export.file, first, length), length),
-        status=HTTPStatus.PARTIAL_CONTENT if part else HTTPStatus.OK,
+        status=HTTPStatus.PARTIAL_CONTENT if requested else HTTPStatus.OK,
         headers=headers,
     )
 
@@ -211,7 +211,7 @@ def _accel(export: Export, _: byte_range.Range | None) -> HttpResponseBase:
 
 
 def _redirect(export: Export, _: byte_range.Range | None) -> HttpResponseBase:
-    """Redirect to a signed link, with which the storage sends the file for a short time."""
+    """Redirect to a signed link, at which the storage sends the file for a short time."""
     all_headers = _headers(export)
     headers = {name: all_headers[name] for name in ("Content-Type", "Content-Disposition")}
     signed = storage.link(export.file, timedelta(seconds=conf.LINK_SECONDS), headers)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 # File systems allow 255 bytes. Browsers append " (1)", and macOS may store accents separately.
 MAX_BYTES = 200
 
-# Categories of characters that nobody sees: controls, halves of surrogate pairs, line separators.
+# Categories of invisible characters: controls, halves of surrogate pairs, line separators.
 _INVISIBLE = ("Cc", "Cs", "Zl", "Zp")
 # Characters that change the direction of writing, so that "gpj.exe" looks like "exe.jpg"; and the
 # byte order mark.

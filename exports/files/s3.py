@@ -46,9 +46,11 @@ CLIENT = Config(
 )
 
 
-class S3Files(S3Storage):  # type: ignore[misc]  # It has no types.
-    """A Django storage with `bucket_name`, `location`, `endpoint_url`, `region_name` and
-    `addressing_style` as OPTIONS. Credentials come from the environment, or from boto's chain.
+class S3Files(S3Storage):  # type: ignore[misc]  # django-storages has no types.
+    """A Django storage for the files of exports.
+
+    Its OPTIONS are `bucket_name`, `location`, `endpoint_url`, `region_name` and `addressing_style`.
+    Credentials come from the environment, or from boto's chain.
     """
 
     client_config: Any

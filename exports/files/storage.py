@@ -45,12 +45,12 @@ FOLDER = "exports"
 _NAME = re.compile(rf"{FOLDER}/[0-9a-f-]{{36}}/[A-Za-z0-9][A-Za-z0-9._-]*")
 
 WORK_PREFIX = "waybill-"
-# No task runs this long, so the process that wrote an older file is dead.
+# No task runs this long, so a process that wrote an older file is dead.
 WORK_FILES_KEPT = timedelta(days=1)
 
 
 def part_name(part: Part) -> str:
-    # The primary key distinguishes this part from the part of an earlier plan with its number.
+    # An earlier plan may have had a part with this number, but not with this primary key.
     return f"{FOLDER}/{part.export_id}/part-{part.number:06}-{part.pk}.{part.attempt}"
 
 
@@ -65,7 +65,7 @@ class Digest(Protocol):
 
 
 class NewFile:
-    """A new file. Without a call of `store`, it is deleted at the end of the block.
+    """A new file in the work directory. Unless `store` is called, the end of the block deletes it.
 
     `digest` is updated with each block that is written.
 
@@ -91,13 +91,13 @@ class NewFile:
     def store(self, name: str) -> str:
         """Move the file to the storage; return its name there.
 
-        Raise StorageFailed or OSError, and leave nothing there, if the storage fails.
+        If the storage fails, raise StorageFailed or OSError, and leave no file there.
         """
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
-        failed = _failing(gettext_noop("Could not save the file: %(problem)s"))
-        with self._path.open("rb") as file, deleted_on_error(name), failed:
+        refusal = gettext_noop("Could not save the file: %(problem)s")
+        with self._path.open("rb") as file, deleted_on_error(name), _as_storage_failed(refusal):
             stored = default_storage.save(name, _Movable(file))
         with deleted_on_error(stored):
             if (kept := size(stored)) != self.bytes:
@@ -133,7 +133,7 @@ class _Movable(File):  # type: ignore[type-arg]
 
 def open_file(name: str) -> IO[Any]:
     """Open a stored file for reading and seeking, in binary mode. Raise FileNotFoundError."""
-    with _failing(gettext_noop("Could not read the file from storage: %(problem)s")):
+    with _as_storage_failed(gettext_noop("Could not read the file from storage: %(problem)s")):
         opened: IO[Any] = default_storage.open(_checked(name), "rb")
     return opened
 
@@ -147,14 +147,14 @@ def open_at(name: str, first: int, length: int) -> IO[bytes]:
         opened = open_file(name)
         opened.seek(first)
         return opened
-    with _failing(gettext_noop("Could not read the file from storage: %(problem)s")):
+    with _as_storage_failed(gettext_noop("Could not read the file from storage: %(problem)s")):
         part: IO[bytes] = default_storage.open_at(_checked(name), first, length)
     return part
 
 
 def size(name: str) -> int:
     """Return how many bytes a stored file has. Raise FileNotFoundError."""
-    with _failing(gettext_noop("Could not get the size of the stored file: %(problem)s")):
+    with _as_storage_failed(gettext_noop("Could not get the size of the stored file: %(problem)s")):
         return default_storage.size(_checked(name))
 
 
@@ -164,7 +164,7 @@ def link(name: str, lifetime: timedelta, headers: dict[str, str]) -> str:
         raise ImproperlyConfigured(
             "The default storage cannot sign links. Set EXPORTS_DOWNLOAD to stream."
         )
-    with _failing("The storage could not sign a link: %(problem)s"):
+    with _as_storage_failed("The storage could not sign a link: %(problem)s"):
         signed: str = default_storage.link(_checked(name), lifetime, headers)
     return signed
 
@@ -209,7 +209,7 @@ def delete_others(export: Export, *, but: str = "") -> bool:
 
 
 def delete_all(export: Export) -> int:
-    """Delete all stored files of `export`; return how many there were.
+    """Delete all stored files of `export`; return how many of them the storage has listed.
 
     This includes files of lost attempts, if the storage can list files. Raise StorageFailed or
     OSError if a file cannot be deleted. Files that are missing already are ignored.
@@ -220,7 +220,7 @@ def delete_all(export: Export) -> int:
 
 def delete_folder(export_id: UUID, named: Iterable[str] = ()) -> int:
     """Like `delete_all`, for an export that has no row any more."""
-    with _failing("The storage could not delete a file: %(problem)s"):
+    with _as_storage_failed("The storage could not delete a file: %(problem)s"):
         found = _files(export_id)
         for name in sorted({*found, *named}):
             default_storage.delete(name)
@@ -230,16 +230,16 @@ def delete_folder(export_id: UUID, named: Iterable[str] = ()) -> int:
     return len(found)
 
 
-def folders() -> set[UUID]:
-    """Return the exports that have stored files; none if the storage cannot list them."""
-    with _failing("The storage could not list its folders: %(problem)s"):
+def export_ids() -> set[UUID]:
+    """Return the ids of exports with stored files; none if the storage cannot list them."""
+    with _as_storage_failed("The storage could not list its folders: %(problem)s"):
         return {UUID(name) for name in _listed(FOLDER)[0] if _NAME.match(f"{FOLDER}/{name}/0")}
 
 
-def newest(export_id: UUID) -> datetime | None:
+def last_stored_at(export_id: UUID) -> datetime | None:
     """Return when a file was last stored for this export; None if there is no file."""
     times = []
-    with _failing("The storage could not tell the age of a file: %(problem)s"):
+    with _as_storage_failed("The storage could not tell the age of a file: %(problem)s"):
         for name in _files(export_id):
             with suppress(FileNotFoundError):  # It was deleted meanwhile.
                 times.append(default_storage.get_modified_time(name))
@@ -247,7 +247,7 @@ def newest(export_id: UUID) -> datetime | None:
 
 
 def dead_work_files() -> list[Path]:
-    """Return the files in this host's EXPORTS_WORK_DIR that killed processes have left."""
+    """Return the files in EXPORTS_WORK_DIR, on this host, that killed processes have left."""
     oldest = time.time() - WORK_FILES_KEPT.total_seconds()
     found = []
     for path in Path(conf.WORK_DIR).glob(f"{WORK_PREFIX}*"):
@@ -281,7 +281,7 @@ def _files(export_id: UUID) -> list[str]:
 
 
 @contextmanager
-def _failing(refusal: str) -> Iterator[None]:
+def _as_storage_failed(refusal: str) -> Iterator[None]:
     """Turn any error of a storage, apart from OSError, into a StorageFailed that says `refusal`.
 
     Errors that may fail an export are translatable. The others are for operators.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from django.core.exceptions import ValidationError
 
-# Characters of a parameter, and of a stored text. Events that say how an export ended have it, too.
+# Characters of a parameter, and of a stored text. Events that say how an export ended contain it.
 MAX_LENGTH = 1_000
 # Characters of a stored message as JSON: enough for a few long parameters. Of a longer message
 # only the English text is stored, and cut.
@@ -82,7 +82,7 @@ class _FieldMessage(Message):
 
 
 def from_validation_error(error: ValidationError) -> Message:
-    """Return the message of `error`. A stored one stays English if it has a plural form."""
+    """Return the message of `error`. If it has a plural form, it is English once it was stored."""
     with translation.override("en"):
         english = shorten(error.messages[0])
         message = _FieldMessage(english)
@@ -114,7 +114,7 @@ def dump(text: str) -> dict[str, Any]:
 
 
 def load(error: str, reason: Mapping[str, Any] | None) -> str:
-    """Return the text that was given to `dump`: a Message, if `reason` can be read."""
+    """Return the text that `dump` got. It is a Message if `reason` can be read."""
     with suppress(KeyError, TypeError, ValueError):  # Another version may have stored it.
         return error if reason is None else Message.restored(reason)
     return error

@@ -107,7 +107,7 @@ class _Run:
         for export in _each(_ended().filter(with_parts)):
             self._delete_leftovers(export)
         # No row names the files of lost attempts. They are found by their folder.
-        for ids in _batches(sorted(storage.folders())):
+        for ids in _batches(sorted(storage.export_ids())):
             for export_id in _without_row(ids):
                 self._delete_orphan(export_id)
             for export in _ended().filter(pk__in=ids):
@@ -135,9 +135,9 @@ class _Run:
             self.done.ended += self._delete_files(export)
 
     def _delete_orphan(self, export_id: UUID) -> None:
-        newest = storage.newest(export_id)
+        stored_at = storage.last_stored_at(export_id)
         # A new folder may belong to another deployment that shares the storage.
-        if newest is not None and newest > timezone.now() - LEFTOVERS_KEPT:
+        if stored_at is not None and stored_at > timezone.now() - LEFTOVERS_KEPT:
             return
         self.done.orphans += self._delete(export_id, partial(storage.delete_folder, export_id))
 

@@ -34,12 +34,12 @@ _current: ContextVar[JobLog | None] = ContextVar("exports.joblog", default=None)
 class JobLog(logging.Handler):
     """Collect the lines of one task. It never waits and never raises.
 
-    It holds as many lines as the log of an export may have, and the last ones.
+    It holds as many lines as the log of an export may have. Of later lines it holds the last ones.
     """
 
-    def __init__(self, **named: Any) -> None:
+    def __init__(self, **origin: Any) -> None:
         super().__init__(logging.INFO)
-        self._named = named
+        self._origin = origin  # Added to each line: the worker and the attempt, or nothing.
         self._room = conf.LOG_LINES
         self._lines: list[dict[str, Any]] = []
         self._bytes = 0  # The size of `_lines`.
@@ -47,8 +47,8 @@ class JobLog(logging.Handler):
         self._is_busy = False
 
     def emit(self, record: logging.LogRecord) -> None:
-        # A __str__ that logs something would call this again without end. `handle` holds the lock,
-        # so only one thread is in here.
+        # A __str__ that logs something would call this method again without end. `handle` holds the
+        # lock, so only one thread runs this.
         if _current.get() is not self or self._is_busy:
             return
         self._is_busy = True
@@ -57,7 +57,7 @@ class JobLog(logging.Handler):
                 "level": storable(record.levelname[:MAX_NAME]),
                 "message": storable(_shorten(self._text(record))),
                 "logger": storable(record.name[:MAX_NAME]),
-                **self._named,
+                **self._origin,
             }
         finally:
             self._is_busy = False
@@ -129,8 +129,8 @@ def capture(*, worker: str = "", attempt: int = 1, helping: bool = False) -> Ite
     Lines of a later attempt, or of a worker that is `helping`, name `worker` and `attempt`, because
     a reader could not tell them apart otherwise.
     """
-    named = {"worker": worker, "attempt": attempt} if helping or attempt > 1 else {}
-    handler = JobLog(**named)
+    origin = {"worker": worker, "attempt": attempt} if helping or attempt > 1 else {}
+    handler = JobLog(**origin)
     root = logging.getLogger()
     token = _current.set(handler)
     root.addHandler(handler)

@@ -36,8 +36,8 @@ TAIL_LINES = 100
 MAX_LINES = 10_000
 # Lines that are read together for the text. They fit in memory even if all messages are long.
 TEXT_LINES = 1_000
-# How many of the newest events of a failed export are searched for log lines. The very last event
-# says that it failed.
+# How many of the newest events of a failed export are searched for log lines. The last event
+# is not a line: it says that the export failed.
 LAST_EVENTS = 6
 
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def append(export: Export, lines: Sequence[dict[str, Any]], *, is_last: bool = False) -> None:
     """Append `lines` to the log of `export`, in the caller's transaction, and count them.
 
-    A full log takes no more lines, apart from a notice that says so. The LAST_LINES of an append
-    that `is_last` are kept even then: they say how the export ended.
+    A full log takes no more lines, apart from a notice that says so. With `is_last`, the LAST_LINES
+    of `lines` are kept even then: they say how the export ended.
     """
     if not lines:
         return
@@ -30,13 +30,14 @@ def append(export: Export, lines: Sequence[dict[str, Any]], *, is_last: bool = F
     row.update(log_lines=F("log_lines") + len(lines), log_bytes=F("log_bytes") + sizes[-1])
     # The UPDATE has locked the row, so no other process changes these counts before the commit.
     export.refresh_from_db(fields=["log_lines", "log_bytes"])
-    room = conf.LOG_LINES - 1 - (export.log_lines - len(lines))
-    space = conf.LOG_BYTES - (export.log_bytes - sizes[-1])
-    fitting = min(max(room, 0), bisect_right(sizes, space))
+    # The last line is for the notice.
+    lines_left = conf.LOG_LINES - 1 - (export.log_lines - len(lines))
+    bytes_left = conf.LOG_BYTES - (export.log_bytes - sizes[-1])
+    fitting = min(max(lines_left, 0), bisect_right(sizes, bytes_left))
     kept = list(lines[:fitting])
     if fitting < len(lines):
-        if room >= 0 and space >= 0:  # Otherwise an earlier append has said that the log is full.
-            kept.append(_notice(is_out_of_lines=fitting >= room))
+        if lines_left >= 0 and bytes_left >= 0:  # Otherwise an earlier append has added the notice.
+            kept.append(_notice(is_out_of_lines=fitting >= lines_left))
         if is_last:
             kept += lines[max(fitting, len(lines) - LAST_LINES) :]
     publish.append_many(export.stream, [("log", line) for line in kept])

@@ -207,14 +207,14 @@ def test_deletion_removes_all_files_of_one_export_only(user):
     names = [f"exports/{export.pk}/{name}" for export in (mine, other) for name in ("1.csv", "x")]
     for name in names:
         stored(b"x", name)
-    assert {mine.pk, other.pk} <= store.folders()
+    assert {mine.pk, other.pk} <= store.export_ids()
 
     assert store.delete_all(mine) == 2
     assert store.delete_all(mine) == 0
 
     left = keys()
     assert {name for name in names if f"waybill/{name}" in left} == set(names[2:])
-    assert mine.pk not in store.folders()
+    assert mine.pk not in store.export_ids()
 
 
 def test_expired_files_and_old_orphans_are_removed_from_buckets(finished, monkeypatch):
