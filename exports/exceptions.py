@@ -37,8 +37,8 @@ ExportError
     ├── Fenced            another attempt has taken over from this worker
     └── Stopped           a user has paused or cancelled the export that a worker holds
 
-Messages are written for people, and name the remedy. Errors that only one module raises are defined
-there: those of `files.download` and of the commands in `management.terminal`.
+`files.download` and `management.terminal` derive errors of their own from ExportError. Messages are
+written for people, and name the remedy.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from django.http import HttpResponse, StreamingHttpResponse
 
 from exports.files.names import attachment
 from exports.log import text
+from exports.log.write import TYPE
 from exports.status import Status
 from notifications.delivery.db_threads import in_database
 from notifications.http import never_compressed
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from exports.models import Export
     from notifications.streams.cursor import Cursor
 
-TYPE = "log"  # The type of a log line in the stream of its export.
 TEXT = "text/plain"
 
 # Lines in the HTML of a page. Its script fetches earlier lines as data, which is smaller and

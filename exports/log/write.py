@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+TYPE = "log"  # The type of a log line in the stream of its export.
+
+
 def append(export: Export, lines: Sequence[dict[str, Any]], *, is_last: bool = False) -> None:
     """Append `lines` to the log of `export`, in the caller's transaction, and count them.
 
@@ -40,7 +43,7 @@ def append(export: Export, lines: Sequence[dict[str, Any]], *, is_last: bool = F
             kept.append(_notice(is_out_of_lines=fitting >= lines_left))
         if is_last:
             kept += lines[max(fitting, len(lines) - LAST_LINES) :]
-    publish.append_many(export.stream, [("log", line) for line in kept])
+    publish.append_many(export.stream, [(TYPE, line) for line in kept])
 
 
 def _notice(*, is_out_of_lines: bool) -> dict[str, Any]:

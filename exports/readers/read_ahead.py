@@ -24,7 +24,7 @@ class ReadAhead(Generic[T]):
 
     The caller closes this. If the thread is still reading then, `interrupt` is called once and must
     end a long wait in `items`. Also, `items` must yield something regularly, such as an empty item,
-    so that the thread notices the end. Errors after the end are dropped.
+    so that the thread notices that this was closed. Errors after that are dropped.
     """
 
     def __init__(

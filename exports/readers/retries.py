@@ -42,7 +42,7 @@ TRANSIENT_CODES = {
     sqlite3.SQLITE_IOERR: "the disk failed",
     sqlite3.SQLITE_FULL: "the disk is full",
     sqlite3.SQLITE_CANTOPEN: "the file cannot be opened",
-    sqlite3.SQLITE_PROTOCOL: "the locks could not be had",
+    sqlite3.SQLITE_PROTOCOL: "the locks could not be acquired",
     sqlite3.SQLITE_SCHEMA: "the tables were changed meanwhile",
 }
 _PRIMARY = 0xFF  # An extended code has the primary one in its lowest byte.
