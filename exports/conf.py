@@ -22,14 +22,14 @@ class Conf:
     MAX_ATTEMPTS: int = 3
     # Lines that the log of an export keeps. The last one says that the log is full.
     LOG_LINES: int = 10_000
-    # Bytes that the log keeps. Lines alone are no bound: a line may have 4 000 characters.
+    # Bytes that the log keeps. LOG_LINES alone is no bound: a line may have 4 000 characters.
     LOG_BYTES: int = 10 * 1024**2
     # Days until a finished file expires.
     EXPIRE_DAYS: int = 7
     # Workers that may help the worker that holds an export. `parallel` of an exporter overrides it.
     PARALLEL: int = 3
-    # After this many seconds a worker gives its export back to the queue at the end of a part, if
-    # other exports are queued and no helper is about to take one.
+    # Seconds until a worker puts its export back in the queue, at the end of a part. It does so only
+    # if other exports are queued and no helper is about to take one.
     TURN_SECONDS: float = 5.0
     # Active exports of one user. Paused ones count. 0, here and below, means no limit.
     MAX_ACTIVE: int = 10

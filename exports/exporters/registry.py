@@ -1,7 +1,7 @@
 """The registry of exporters. An exporter that cannot work is refused at startup.
 
-`@register` checks what is known while modules are loading. The system check in `checks` checks what
-needs all models.
+`@register` makes the checks that are possible while modules are loading. The system check in
+`checks` makes those that need all models.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A gzip file with a single member, joined from parts.
 
 Some programs read only the first of several members: PHP's gzdecode, a browser's
-DecompressionStream. So a part is a piece of a deflate stream, followed by the CRC-32 and the size
-of its uncompressed bytes, which the trailer of the file needs.
+DecompressionStream. So a part is a piece of a deflate stream. After it come the CRC-32 and the size
+of the uncompressed bytes, which the trailer of the file needs.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 BLOCK = 1024 * 1024
 
-# Method deflate, no flags, no system, and no time: so the same rows give the same bytes.
+# Method deflate, no flags, no system, and no time, so that the same rows give the same bytes.
 _HEADER = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
 _TRAILER = struct.Struct("<2I")  # CRC-32, and the size modulo 2**32.
 _PART_TRAILER = struct.Struct("<IQ")  # CRC-32 and size.

@@ -1,7 +1,7 @@
 """The default label of an export that its user has not named, in each language of the site.
 
-It is computed when the export is requested, because objects that it names may be gone later: a
-filter of the admin, the only selected row, or the exporter.
+It is computed when the export is requested. It may name a filter of the admin, the only selected
+row, or the exporter, and these may be gone later.
 """
 
 from __future__ import annotations

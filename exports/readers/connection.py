@@ -1,9 +1,9 @@
 """The database connection that rows are read over.
 
-PostgreSQL gets a second connection, because progress is written over the first one: a COPY keeps
-its connection busy until the last row, and a snapshot keeps a transaction open. On SQLite, rows are
-read in short queries over the common connection. A long query needs its own connection there too:
-while it reads an old state of the file, its connection may not write.
+On PostgreSQL, rows are read over a second connection: a COPY keeps its connection busy until the
+last row, and a snapshot keeps a transaction open. Progress is written over the first connection. On
+SQLite, rows are read in short queries over the common connection. A long query needs its own
+connection there too: while it reads an old state of the file, its connection may not write.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ class Recount:
 def totals(export: Export, done: Iterable[Part]) -> dict[str, int]:
     """Return how many rows the file has, and how many were added and removed after the plan.
 
-    Raise WrongCount if a part has neither the planned nor the recounted number of rows, or if the
+    Raise WrongCount if a part has another number of rows than planned or recounted, or if the
     planned numbers do not add up to `export.rows_total`.
     """
     planned = written = added = removed = 0

@@ -40,7 +40,7 @@ _DECIMAL = re.compile(r"-?(\d+)(?:\.(\d+))?", re.ASCII)
 _FLOAT = re.compile(r"-?\d+(\.\d+)?(e[-+]?\d+)?", re.ASCII)
 _PERIOD = re.compile(r"P(\d+)DT(\d+)(?:\.(\d{1,6}))?S", re.ASCII)
 
-# The beginning of a cell behind its address: without and with a fraction of a second.
+# The beginning of a cell, after its address: without and with a fraction of a second.
 _DATE = (f' s="{Style.DATE:d}"><v>',) * 2
 _DATETIME = (f' s="{Style.DATETIME:d}"><v>', f' s="{Style.DATETIME_MS:d}"><v>')
 _TIME = (f' s="{Style.TIME:d}"><v>', f' s="{Style.TIME_MS:d}"><v>')
@@ -79,7 +79,7 @@ def double(value: str) -> str:
 
 
 def doubles(values: Sequence[str | None]) -> Sequence[str]:
-    """Return a column of `double` cells. It is faster if no value is infinite, NaN or like 1e-300."""
+    """Return a column of `double` cells. It is faster without infinity, NaN and 1e-300."""
     present = list(filter(None, values))
     if "e-3" not in "".join(present) and _are_numbers(present, b"0123456789-.e+"):
         return [_number(value) if value else EMPTY for value in values]

@@ -11,8 +11,8 @@ from exports.formats.xlsx.styles import Style
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-EMPTY = "/>"  # An empty cell, behind its address.
-# The beginning of a text cell, behind its address.
+EMPTY = "/>"  # An empty cell, after its address.
+# The beginning of a text cell, after its address.
 PLAIN = ' t="inlineStr">'
 QUOTED = f' s="{Style.QUOTED:d}" t="inlineStr">'
 

@@ -27,7 +27,7 @@ _MOST_ENTRIES = 0xFFFF
 _VERSION, _VERSION_64 = 20, 45
 _SIZES_FOLLOW = 0x08
 _DEFLATED = 8
-# 1 January 1980, 00:00, the earliest time: so the same rows give the same bytes.
+# 1 January 1980, 00:00. With one fixed time, the same rows give the same bytes.
 _TIME, _DATE = 0, 0x21
 
 # Fields that are always zero are written as "x".
@@ -35,8 +35,8 @@ _TIME, _DATE = 0, 0x21
 # lengths of the name and of the extra field, which is empty.
 _HEADER = struct.Struct("<4s5H12xH2x")
 _DESCRIPTOR, _DESCRIPTOR_64 = struct.Struct("<4s3I"), struct.Struct("<4sI2Q")
-# Like _HEADER, with the version of the writer before the version needed; then the length of a
-# comment, the disk and attributes, which are zero, and the offset of the header.
+# Like _HEADER, but with the version of the writer before the version needed. At the end come the
+# length of a comment, the disk and attributes, which are all zero, and the offset of the header.
 _DIRECTORY = struct.Struct("<4s6H3I2H10xI")
 _END = struct.Struct("<4s4x2H2I2x")
 _END_64 = struct.Struct("<4sQ2H8x4Q")
