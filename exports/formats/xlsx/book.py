@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from exports.formats.formula import looks_like_formula
 from exports.formats.kinds import Kind
 from exports.formats.xlsx.rows import addressed, template
-from exports.formats.xlsx.styles import Style
+from exports.formats.xlsx.styles import MAIN, XML, Style
 from exports.formats.xlsx.text import text
 
 if TYPE_CHECKING:
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from exports.formats.base import Options
     from exports.formats.kinds import Field
 
-_XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
-_MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _DOCUMENT = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 _TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml"
@@ -31,7 +29,7 @@ _HEADER = f' s="{Style.HEADER:d}" t="inlineStr">'
 _QUOTED = f' s="{Style.QUOTED_HEADER:d}" t="inlineStr">'
 
 RELATIONS = (
-    f'{_XML}<Relationships xmlns="{_PACKAGE}/relationships">'
+    f'{XML}<Relationships xmlns="{_PACKAGE}/relationships">'
     f'<Relationship Id="rId1" Type="{_DOCUMENT}/officeDocument" Target="xl/workbook.xml"/>'
     "</Relationships>"
 )
@@ -47,7 +45,7 @@ def sheet_start(fields: Sequence[Field], options: Options) -> str:
     # The header stays visible when the rows are scrolled.
     frozen = '<pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/>'
     return (
-        f'{_XML}<worksheet xmlns="{_MAIN}">'
+        f'{XML}<worksheet xmlns="{MAIN}">'
         '<sheetViews><sheetView workbookViewId="0">'
         f"{frozen if options.header else ''}"
         "</sheetView></sheetViews>"
@@ -75,7 +73,7 @@ def workbook(sheets: int) -> str:
     """Return the document `xl/workbook.xml`."""
     listed = (f'<sheet name="Sheet{n}" sheetId="{n}" r:id="rId{n}"/>' for n in _numbers(sheets))
     return (
-        f'{_XML}<workbook xmlns="{_MAIN}" xmlns:r="{_DOCUMENT}">'
+        f'{XML}<workbook xmlns="{MAIN}" xmlns:r="{_DOCUMENT}">'
         f"<bookViews><workbookView/></bookViews><sheets>{''.join(listed)}</sheets></workbook>"
     )
 
@@ -87,7 +85,7 @@ def workbook_relations(sheets: int) -> str:
         for n in _numbers(sheets)
     ]
     return (
-        f'{_XML}<Relationships xmlns="{_PACKAGE}/relationships">{"".join(listed)}'
+        f'{XML}<Relationships xmlns="{_PACKAGE}/relationships">{"".join(listed)}'
         f'<Relationship Id="rId{sheets + 1}" Type="{_DOCUMENT}/styles" Target="styles.xml"/>'
         "</Relationships>"
     )
@@ -102,7 +100,7 @@ def content_types(sheets: int) -> str:
         for name, kind in parts.items()
     ]
     return (
-        f'{_XML}<Types xmlns="{_PACKAGE}/content-types">'
+        f'{XML}<Types xmlns="{_PACKAGE}/content-types">'
         '<Default Extension="rels"'
         ' ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
         '<Default Extension="xml" ContentType="application/xml"/>'

@@ -5,6 +5,9 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import NamedTuple
 
+XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
+MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+
 
 class Style(IntEnum):
     """The values of a cell's attribute `s`."""
@@ -50,8 +53,7 @@ def stylesheet() -> str:
     formats = [look.format for look in _LOOKS.values() if look.format != "General"]
     numbers = {"General": 0} | {each: _FIRST_FORMAT + at for at, each in enumerate(formats)}
     return (
-        '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
-        '<styleSheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">'
+        f'{XML}<styleSheet xmlns="{MAIN}">'
         f'<numFmts count="{len(formats)}">'
         + "".join(f'<numFmt numFmtId="{numbers[each]}" formatCode="{each}"/>' for each in formats)
         + "</numFmts>"
