@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-BLOCK = 1024 * 1024
+BLOCK = 1024 * 1024  # Bytes that callers read from a stored file at once.
 
 FOLDER = "exports"
 # The names that are made here, also with the suffix that Django adds to a name that is taken. The
