@@ -55,7 +55,7 @@ def name_in_errors(
         found = _Search(source, queryset, readings, keys).result()
         if found is None and not isinstance(error, DatabaseError):
             raise
-        raise UnreadableRow(message_of(error) if found is None else found) from error
+        raise UnreadableRow(_message(found, error)) from error
 
 
 def with_row(error: Unwritable, page: Page) -> Unwritable:
@@ -71,6 +71,11 @@ def with_row(error: Unwritable, page: Page) -> Unwritable:
 def unreadable(header: str, key: Any, problem: str) -> UnreadableRow:
     """Return the error for a value that cannot be computed."""
     return UnreadableRow(_not_computed(header, key, problem))
+
+
+def _message(found: Message | None, error: Exception) -> Message:
+    """Return the message that the search has `found`, or else that of the database."""
+    return message_of(error) if found is None else found
 
 
 def _not_computed(header: str, key: Any, problem: str) -> Message:
