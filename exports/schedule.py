@@ -16,7 +16,7 @@ from exports.conf import conf
 from exports.lifecycle import prune, queue_positions, rescue
 from notifications.audit import prune as audit
 from notifications.inbox import mail, token_warnings
-from notifications.periodic import SECONDS, Clock
+from notifications.periodic import SECONDS, PeriodicThread
 from notifications.streams import prune as events
 
 if TYPE_CHECKING:
@@ -91,9 +91,9 @@ JOBS = [
 ]
 
 
-def start() -> list[Clock]:
+def start() -> list[PeriodicThread]:
     """Start a thread for each job, and return the threads."""
-    clocks = [Clock(job.function, job.seconds, name=job.name) for job in JOBS]
-    for clock in clocks:
-        clock.start()
-    return clocks
+    threads = [PeriodicThread(job.function, job.seconds, name=job.name) for job in JOBS]
+    for thread in threads:
+        thread.start()
+    return threads

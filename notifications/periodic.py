@@ -1,4 +1,4 @@
-"""A clock: a thread that does something every few seconds (a periodic timer)."""
+"""A thread that calls a function every few seconds."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ logger = logging.getLogger(__name__)
 SECONDS = 10.0
 
 
-class Clock(threading.Thread):
-    """Call `job` at once and then every `seconds`, also after a call that failed.
+class PeriodicThread(threading.Thread):
+    """Calls `job` at once and then every `seconds`, also after a call that failed.
 
-    `name` is the name of the thread, and names the job in logs.
+    `name` is the name of the thread, which log lines show.
     """
 
     def __init__(
-        self, job: Callable[[], object], seconds: float = SECONDS, *, name: str = "clock"
+        self, job: Callable[[], object], seconds: float = SECONDS, *, name: str = "periodic"
     ) -> None:
         super().__init__(name=name, daemon=True)
         self._job = with_script_prefix(job)
@@ -41,7 +41,7 @@ class Clock(threading.Thread):
             connections.close_all()
 
     def stop(self) -> None:
-        """Let the present call be the last, and wait for its end."""
+        """Make no more calls, and wait until the current one has ended."""
         self._is_over.set()
         self.join()
 
@@ -49,7 +49,7 @@ class Clock(threading.Thread):
         close_old_connections()
         try:
             self._job()
-        # Any error may be gone at the next call: the database may be back.
+        # The next call may succeed after any error: the database may be back.
         except Exception:
             logger.exception("%s failed. The next try is in %g s.", self.name, self._seconds)
         finally:

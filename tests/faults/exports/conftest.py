@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pytest_django.fixtures import SettingsWrapper
 
-    from notifications.periodic import Clock
+    from notifications.periodic import PeriodicThread
     from tests.faults.exports.crew import Crew
     from tests.faults.exports.depot import Depot
     from tests.faults.exports.gates import Gate
@@ -62,12 +62,12 @@ def depot(
 
 
 @pytest.fixture
-def clock(depot: Depot) -> Iterator[Clock]:
+def clock(depot: Depot) -> Iterator[PeriodicThread]:
     """What beat does, more often: so that a test need not wait for the next ten seconds."""
     from exports.lifecycle import rescue
-    from notifications.periodic import Clock
+    from notifications.periodic import PeriodicThread
 
-    clock = Clock(rescue.rescue, seconds=0.25)
+    clock = PeriodicThread(rescue.rescue, seconds=0.25)
     clock.start()
     yield clock
     clock.stop()

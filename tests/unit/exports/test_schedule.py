@@ -33,9 +33,9 @@ def start_beside(hindrance, monkeypatch):
     functions = {"hindrance": hindrance, "other": called.set}
     jobs = [schedule.Job(name, function, 3600, "") for name, function in functions.items()]
     monkeypatch.setattr(schedule, "JOBS", jobs)
-    clocks = schedule.start()
+    threads = schedule.start()
     wait_until(called.is_set, what="the other job is called")
-    return clocks
+    return threads
 
 
 def test_documented_schedule_matches_the_module():
@@ -71,22 +71,22 @@ def test_beat_starts_the_schedule_once(monkeypatch):
 def test_slow_job_delays_no_other(monkeypatch):
     released = threading.Event()
 
-    clocks = start_beside(released.wait, monkeypatch)
+    threads = start_beside(released.wait, monkeypatch)
 
-    assert [clock.name for clock in clocks] == ["hindrance", "other"]
+    assert [thread.name for thread in threads] == ["hindrance", "other"]
     released.set()
-    for clock in clocks:
-        clock.stop()
+    for thread in threads:
+        thread.stop()
 
 
 def test_failing_job_delays_no_other(monkeypatch):
     def fail():
         raise OSError("The database is being restarted.")
 
-    clocks = start_beside(fail, monkeypatch)
+    threads = start_beside(fail, monkeypatch)
 
-    for clock in clocks:
-        clock.stop()
+    for thread in threads:
+        thread.stop()
 
 
 def test_periodic_threads_are_started_in_one_place():
@@ -94,7 +94,7 @@ def test_periodic_threads_are_started_in_one_place():
         str(path.relative_to(ROOT))
         for package in ("config", "demo", "exports", "notifications")
         for path in (ROOT / package).rglob("*.py")
-        if re.search(r"\bClock\((?!threading)|beat_init", path.read_text())
+        if re.search(r"\bPeriodicThread\((?!threading)|beat_init", path.read_text())
     }
 
     assert starters == {"exports/schedule.py", "exports/tasks.py"}
