@@ -40,7 +40,7 @@ class SeeOther(HttpResponseRedirect):
     status_code = 303
 
 
-def never_compressed(request: HttpRequest) -> None:
+def disable_compression(request: HttpRequest) -> None:
     """Keep middleware such as GZipMiddleware from compressing the response to `request`.
 
     A compressed download differs from the length and the ranges in its headers, so a browser may

@@ -30,7 +30,7 @@ from exports.models import Download, Format
 from exports.status import Status
 from notifications.audit_actions import Action
 from notifications.client_address import client_address, network_of
-from notifications.http import never_compressed, user_of
+from notifications.http import disable_compression, user_of
 from notifications.streams.access import key_name
 from notifications.writing import atomic
 
@@ -78,7 +78,7 @@ def file_response(request: HttpRequest, export: Export) -> HttpResponseBase:
     """
     if not export.has_file(timezone.now()):
         raise _no_file(export)
-    never_compressed(request)
+    disable_compression(request)
     etag = quote_etag(export.sha256)
     response = get_conditional_response(request, etag=etag) or _response(request, export, etag)
     response.headers.setdefault("Cache-Control", "private, no-cache")

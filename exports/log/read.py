@@ -14,7 +14,7 @@ from exports.log import text
 from exports.log.write import TYPE
 from exports.status import Status
 from notifications.delivery.db_threads import in_database
-from notifications.http import never_compressed
+from notifications.http import disable_compression
 from notifications.models import Event
 from notifications.streams import backlog
 
@@ -63,7 +63,7 @@ def page(export: Export, after: Cursor | None, limit: int) -> backlog.Backlog:
 
 def text_response(request: HttpRequest, export: Export) -> HttpResponseBase:
     """Return all current lines as a text file that is named after the export."""
-    never_compressed(request)
+    disable_compression(request)
     headers = {
         "Content-Type": f"{TEXT}; charset=utf-8",
         "Content-Disposition": attachment(export.title, "log.txt"),

@@ -20,7 +20,7 @@ from notifications.delivery import follower as followers
 from notifications.delivery import hub
 from notifications.delivery.connections import RETRY_SECONDS, TooManyConnectionsError
 from notifications.delivery.db_threads import in_database
-from notifications.http import never_compressed
+from notifications.http import disable_compression
 from notifications.protocol import frames as protocol
 from notifications.streams import access
 from notifications.streams.cursor import cursor_or_start
@@ -155,7 +155,7 @@ async def server_sent_events(request: HttpRequest, name: str, after: str | None 
     except BaseException:
         follower.exit()
         raise
-    never_compressed(request)
+    disable_compression(request)
     response = StreamingHttpResponse(_events(follower), content_type="text/event-stream")
     response["Cache-Control"] = "no-store"
     response["X-Accel-Buffering"] = "no"  # nginx would hold it back until a buffer is full.

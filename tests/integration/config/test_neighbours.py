@@ -24,7 +24,7 @@ from exports.models import Export, Preset
 from exports.spec import queryset
 from notifications import routing
 from notifications.api import tokens
-from notifications.http import never_compressed
+from notifications.http import disable_compression
 from notifications.models import Stream
 from notifications.streams import access
 from tests.support.exporting import (
@@ -106,7 +106,7 @@ def test_never_compressed_hides_the_accept_encoding_header():
     request = RequestFactory().get("/", headers=COMPRESSED)
     assert "Accept-Encoding" in request.headers
 
-    never_compressed(request)
+    disable_compression(request)
 
     assert "Accept-Encoding" not in request.headers
 
