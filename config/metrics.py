@@ -23,7 +23,7 @@ from exports.lifecycle import room
 from exports.models import Export
 from exports.status import FINAL, Status
 from notifications.delivery import descriptors, watchdog
-from notifications.delivery.hub import present
+from notifications.delivery.hub import hubs
 from notifications.streams import push
 
 if TYPE_CHECKING:
@@ -46,17 +46,17 @@ class ProcessCollector(Collector):
     """Metrics that this web process counts in memory."""
 
     def collect(self) -> Iterator[Metric]:
-        hubs = present()
-        blocks = [each.blocks for each in watchdog.present()]
+        found = hubs()
+        blocks = [each.blocks for each in watchdog.watchdogs()]
         yield GaugeMetricFamily(
             "waybill_connections",
             "Open WebSockets, server-sent event streams and long polls.",
-            sum(len(hub.connections) for hub in hubs),
+            sum(len(hub.connections) for hub in found),
         )
         yield CounterMetricFamily(
             "waybill_connections_refused",
             "Connections refused because of the limit of a user or of the process.",
-            sum(hub.connections.refused for hub in hubs),
+            sum(hub.connections.refused for hub in found),
         )
         yield CounterMetricFamily(
             "waybill_requests_refused",

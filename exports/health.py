@@ -39,7 +39,7 @@ from exports.status import HELD, Status
 from notifications.conf import conf as notifications_conf
 from notifications.delivery import watchdog
 from notifications.delivery.db_threads import closes_connections
-from notifications.delivery.hub import present
+from notifications.delivery.hub import hubs
 from notifications.periodic import SECONDS
 from notifications.streams import push
 from notifications.writing import alias
@@ -229,26 +229,26 @@ def pushes() -> str:
     sent, failed = push.counters["sent"], push.counters["failed"]
     if push.is_failing():
         raise Unhealthy(f"the last one failed; sent since this process started: {sent}")
-    ignored = sum(hub.counters["forged"] + hub.counters["poison"] for hub in present())
+    ignored = sum(hub.counters["forged"] + hub.counters["poison"] for hub in hubs())
     more = f"; ignored as forged or invalid: {ignored}" if ignored else ""
     return f"sent by this web process: {sent}; failed: {failed}{more}"
 
 
 def sweeps() -> str:
     """Raise Unhealthy if the sweeps, which deliver items whose push was lost, are late."""
-    lags = [hub.lag for hub in present() if hub.lag is not None]
+    lags = [hub.lag for hub in hubs() if hub.lag is not None]
     if not lags:
         return "no live connections at this web process"
     if (lag := max(lags)) > SWEEP_LAG:
         raise Unhealthy(f"late by {lag:.0f} s")
-    found = sum(hub.counters["caught_up"] for hub in present())
-    streams = sum(hub.streams for hub in present())
+    found = sum(hub.counters["caught_up"] for hub in hubs())
+    streams = sum(hub.streams for hub in hubs())
     return f"late by {lag:.1f} s; streams: {streams}; items found without a push: {found} times"
 
 
 def event_loop() -> str:
     """Raise Unhealthy if code has blocked the event loop of this process recently."""
-    blocks = [each.blocks for each in watchdog.present() if each.blocks.count]
+    blocks = [each.blocks for each in watchdog.watchdogs() if each.blocks.count]
     if not blocks:
         return f"never blocked for {watchdog.LIMIT:g} s since this process started"
     last = max(blocks, key=lambda each: each.last[-1])

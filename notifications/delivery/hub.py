@@ -352,6 +352,6 @@ def current() -> Hub:
     return _hubs[loop]
 
 
-def present() -> list[Hub]:
+def hubs() -> list[Hub]:
     """Return the hubs of this process, from any thread. A server has one event loop, so one hub."""
     return list(_hubs.values())

@@ -232,6 +232,6 @@ class Watched:
 _watchdogs: dict[asyncio.AbstractEventLoop, Watchdog] = {}
 
 
-def present() -> list[Watchdog]:
+def watchdogs() -> list[Watchdog]:
     """Return the watchdogs of this process. A server has one event loop, and so one watchdog."""
     return list(_watchdogs.values())

@@ -100,7 +100,7 @@ def test_counters_of_the_process_are_metrics(client, monkeypatch):
     monkeypatch.setitem(request_limits.counters, "refused", 3)
     monkeypatch.setattr(push, "counters", {"sent": 11, "failed": 2, "skipped": 0})
     dog = type("Dog", (), {"blocks": Blocks(count=4, seconds=1.5)})
-    monkeypatch.setattr(watchdog, "present", lambda: [dog])
+    monkeypatch.setattr(watchdog, "watchdogs", lambda: [dog])
 
     seen = values(client)
 

@@ -29,7 +29,7 @@ def blocked(
     blocks = Blocks(
         count=len(durations), longest=max(durations, default=0), last_place="site.py:7", last=last
     )
-    monkeypatch.setattr(watchdog, "present", lambda: [SimpleNamespace(blocks=blocks)])
+    monkeypatch.setattr(watchdog, "watchdogs", lambda: [SimpleNamespace(blocks=blocks)])
     return blocks
 
 

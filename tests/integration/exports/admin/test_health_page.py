@@ -142,7 +142,7 @@ async def test_late_sweep_is_shown(monkeypatch):
         def on_head(self, *_): ...
 
     follower, here = Follower(), hub.Hub()
-    monkeypatch.setattr(health, "present", lambda: [here])
+    monkeypatch.setattr(health, "hubs", lambda: [here])
     assert here.lag is None
     await here.follow("export-1", follower)
     try:

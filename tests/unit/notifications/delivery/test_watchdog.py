@@ -138,11 +138,11 @@ def test_watchdog_ends_with_its_loop() -> None:
         served = Watched(application)
         await served({}, None, None)
         await served({}, None, None)
-        (dog,) = watchdog.present()
+        (dog,) = watchdog.watchdogs()
         return dog
 
     dog = asyncio.run(main())
 
     dog._thread.join(10)
     assert not dog._thread.is_alive()
-    assert watchdog.present() == []
+    assert watchdog.watchdogs() == []
