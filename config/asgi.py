@@ -17,11 +17,11 @@ from config.shedding import ShedLoad  # noqa: E402 - see above
 from config.supply import supply  # noqa: E402 - see above
 from config.threads import CleanThreads  # noqa: E402 - see above
 from notifications.delivery import descriptors  # noqa: E402 - see above
-from notifications.delivery.watchdog import Watched  # noqa: E402 - see above
+from notifications.delivery.watchdog import WatchEventLoop  # noqa: E402 - see above
 from notifications.routing import router  # noqa: E402 - see above
 
 server_limits.apply()
 supply.watch()
 descriptors.raise_limit()
 protocols = ProtocolTypeRouter({"http": django_application, "websocket": router})
-application = Watched(LimitRequests(ShedLoad(CleanThreads(protocols))))
+application = WatchEventLoop(LimitRequests(ShedLoad(CleanThreads(protocols))))

@@ -215,7 +215,7 @@ def _is_stdlib(frame: FrameType) -> bool:
     return is_below and not any(packages in file for packages in PACKAGES)
 
 
-class Watched:
+class WatchEventLoop:
     """ASGI middleware that starts a watchdog for the loop at the first request."""
 
     def __init__(self, application: Callable[..., Awaitable[None]]) -> None:

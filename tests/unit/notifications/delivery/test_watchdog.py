@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from notifications.delivery import watchdog
-from notifications.delivery.watchdog import Watchdog, Watched
+from notifications.delivery.watchdog import Watchdog, WatchEventLoop
 from tests.support.streaming import eventually
 from tests.support.waiting import wait_until
 
@@ -135,7 +135,7 @@ def test_watchdog_ends_with_its_loop() -> None:
         """It does nothing."""
 
     async def main() -> Watchdog:
-        served = Watched(application)
+        served = WatchEventLoop(application)
         await served({}, None, None)
         await served({}, None, None)
         (dog,) = watchdog.watchdogs()
