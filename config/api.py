@@ -1,4 +1,4 @@
-"""The API: the routers of both apps, with one form of errors. OpenAPI documents it."""
+"""The API: the routers of both apps, with the same form of errors. OpenAPI documents it."""
 
 from __future__ import annotations
 
@@ -30,49 +30,51 @@ logger = logging.getLogger("django.request")  # Where Django reports errors of v
 
 
 class API(NinjaAPI):
-    """A NinjaAPI that also answers unknown paths with a problem document."""
+    """A NinjaAPI that responds to unknown paths with a problem document, too."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._schemas: dict[str, OpenAPISchema] = {}
 
     def get_openapi_schema(self, **path: Any) -> OpenAPISchema:
-        """Return the document. It is made once for each path prefix.
+        """Return the OpenAPI document for a path prefix. It is generated only once.
 
-        Making it takes a tenth of a second, and anybody may request it.
+        Generating it takes a tenth of a second, and anybody may request it.
         """
         key = path.get("path_prefix") or self.get_root_path(path.get("path_params") or {})
         if key not in self._schemas:
-            self._schemas[key] = _naming_problems(super().get_openapi_schema(path_prefix=key))
+            self._schemas[key] = _with_problem_media_type(
+                super().get_openapi_schema(path_prefix=key)
+            )
         return self._schemas[key]
 
     @property
     def urls(self) -> tuple[list[URLResolver | URLPattern], str, str]:
         patterns, app_name, namespace = super().urls
-        # The first goes before the root of Ninja, which would answer with a page.
-        patterns = [path("", _nothing), *patterns, path("<path:_path>", _nothing)]
+        # The first pattern replaces Ninja's root, which would respond with a page.
+        patterns = [path("", _unknown_path), *patterns, path("<path:_path>", _unknown_path)]
         return patterns, app_name, namespace
 
 
-def _naming_problems(document: OpenAPISchema) -> OpenAPISchema:
-    """Give errors in `document` the media type of problems. Ninja assumes plain JSON."""
+def _with_problem_media_type(document: OpenAPISchema) -> OpenAPISchema:
+    """Set the media type of errors in `document`. Ninja assumes plain JSON."""
     for operations in document["paths"].values():
         for operation in operations.values():
-            for status, answer in operation["responses"].items():
-                if status >= HTTPStatus.BAD_REQUEST and "content" in answer:
-                    answer["content"] = {problems.MEDIA_TYPE: answer["content"]["application/json"]}
+            for status, response in operation["responses"].items():
+                if status >= HTTPStatus.BAD_REQUEST and (content := response.get("content")):
+                    response["content"] = {problems.MEDIA_TYPE: content["application/json"]}
     return document
 
 
 @csrf_exempt
-def _nothing(_request: HttpRequest, **_path: str) -> HttpResponse:
+def _unknown_path(_request: HttpRequest, **_path: str) -> HttpResponse:
     return problems.problem(404, _("Nothing was found at this address."))
 
 
 api = API(
     title="Waybill",
     version="1",
-    # The links are relative to the page of the documentation.
+    # The links are relative to the documentation page, /api/docs.
     description="Background data exports with live, loss-free progress.\n\nThe WebSocket is"
     " described by an [AsyncAPI document](asyncapi.json), and its frames by a"
     " [JSON Schema](frames.schema.json).",
@@ -100,10 +102,10 @@ def frames(request: HttpRequest) -> dict[str, Any]:  # noqa: ARG001 - ninja's si
 
 
 @api.exception_handler(Exception)
-def our_error(request: HttpRequest, error: Exception) -> HttpResponse:
+def internal_error(request: HttpRequest, error: Exception) -> HttpResponse:
     """Log an unexpected error as Django does for any view. The client gets no details."""
     if isinstance(error, (SuspiciousOperation, BadRequest, MultiPartParserError)):
-        raise error  # Django logs it, and `errors.bad_request` answers.
+        raise error  # Django logs it, and calls `errors.bad_request`.
     got_request_exception.send(sender=None, request=request)
     logger.error(
         "Internal Server Error: %s",

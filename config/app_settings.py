@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 AT_LEAST_1 = validate.Range(min=1)
 AT_LEAST_0 = validate.Range(min=0)
-WEEK = 7 * 24 * 3600  # S3 accepts no longer lifetime of a signature.
+WEEK = 7 * 24 * 3600  # Seconds: the longest lifetime of a signed link that S3 accepts.
 
 _byte_size = TypeAdapter(ByteSize)
 
 
 def read(env: Env) -> dict[str, Any]:
-    """Return the settings whose variables are set. Raise EnvError for a value that is not valid."""
+    """Return the settings whose variables are set. Raise EnvError for an invalid value."""
     return {name: parse(name) for name, parse in parsers(env).items() if name in os.environ}
 
 
@@ -76,12 +76,12 @@ def parsers(env: Env) -> dict[str, Callable[[str], Any]]:
 
 
 def size(text: str) -> int:
-    """Return the bytes that `text` names: "1000" is 1000, "10KB" 10 000, "1.5KiB" 1536.
+    """Parse a size in bytes: "1000" is 1000, "10KB" is 10 000, "1.5KiB" is 1536.
 
     Raise EnvError, which describes the format, for any other text.
     """
     written = text.strip()
-    with suppress(ValueError):  # Pydantic's ValidationError is one.
+    with suppress(ValueError):  # This includes pydantic's ValidationError.
         found = int(_byte_size.validate_python(written))
         # A fraction of a byte is a mistake: the unit is missing.
         if "." not in written or not written[-1].isdigit():

@@ -10,7 +10,7 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django_application = get_asgi_application()
 
-# Needs the apps, which the line above has loaded.
+# These modules need the apps, which the line above has loaded.
 from config import server_limits  # noqa: E402 - see above
 from config.request_limits import LimitRequests  # noqa: E402 - see above
 from config.shedding import ShedLoad  # noqa: E402 - see above

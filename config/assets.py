@@ -1,8 +1,8 @@
 """Static files in production: collectstatic bundles each entry with its imports.
 
-In development, browsers load the modules as they are. In production a page would wait for about
+In development, browsers load each module by itself. In production a page would wait for about
 thirty modules, one after the other. After an update a browser could also mix new modules with old
-ones from its cache, because a name in an `import` has no hash.
+ones from its cache, because the name of a file in an `import` has no hash.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ ENTRIES = (
 
 
 class BundledStaticFilesStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
-    """Replaces entries by their bundles, before names get hashes and files are compressed.
+    """Replaces entries by their bundles, before files are compressed and get hashes in their names.
 
-    The files without a hash in their names stay as they are.
+    The copies without a hash in their names are not bundled.
     """
 
     entries = ENTRIES
@@ -37,7 +37,7 @@ class BundledStaticFilesStorage(CompressedManifestStaticFilesStorage):  # type: 
     def post_process(
         self, paths: dict[str, Any], **options: Any
     ) -> Iterator[tuple[str, str | None, bool | Exception]]:
-        """Bundle, then process. collectstatic calls this with the storage of each file in `paths`."""
+        """Bundle the entries, then process all files. collectstatic calls this with all files."""
 
         def read(name: str) -> str:
             storage, path = paths[name]
@@ -48,5 +48,5 @@ class BundledStaticFilesStorage(CompressedManifestStaticFilesStorage):  # type: 
         for name in self.entries:
             make = bundle.stylesheet if name.endswith(".css") else bundle.script
             bundles.save(name, ContentFile(make(name, read).encode()))
-        instead = {name: (bundles, name) for name in self.entries}
-        yield from super().post_process(paths | instead, **options)
+        replaced = {name: (bundles, name) for name in self.entries}
+        yield from super().post_process(paths | replaced, **options)

@@ -1,7 +1,7 @@
 """Bundle a script or stylesheet with its imports into one file. No Django.
 
-This is no parser. It knows the forms of import and export in our files. For any other form it
-raises an error with the file and the line.
+This is no parser. It knows the forms of import and export that our files use. Any other form raises
+an error with the file and the line.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ Read = Callable[[str], str]  # Returns the text of a file, or raises KeyError.
 
 
 class CannotBundle(ValueError):
-    """A form that this module does not know, or a missing file, with the line."""
+    """A file has a form that this module does not know, or imports a missing file."""
 
 
 class _Source:
-    """A file. In `code`, spaces take the places of comments, strings and replaced text."""
+    """A file. `code` is its text with blanks in place of comments, strings and replaced text."""
 
-    def __init__(self, name: str, text: str, no_code: re.Pattern[str]) -> None:
+    def __init__(self, name: str, text: str, non_code: re.Pattern[str]) -> None:
         self.name, self.text = name, text
-        self.code = no_code.sub(_blank, text)
+        self.code = non_code.sub(_blank, text)
 
     def each(self, pattern: re.Pattern[str]) -> Iterator[re.Match[str]]:
-        """Yield each match. The caller must replace it."""
+        """Yield each match. The caller must replace it, or the iteration never ends."""
         while found := pattern.search(self.code):
             yield found
 
@@ -36,7 +36,10 @@ class _Source:
         self.code = self.code[:start] + re.sub(r"[^\n]", " ", new) + self.code[end:]
 
     def imported(self, found: re.Match[str], read: Read, above: tuple[str, ...] = ()) -> str:
-        """Return the file that `found` names. It must not be one of `above`, which import it."""
+        """Return the name of the imported file.
+
+        The files of `above` import this one. Importing one of them would be a circle.
+        """
         path = self.text[slice(*found.span("path"))]
         name = posixpath.normpath(posixpath.join(posixpath.dirname(self.name), path))
         if self.code[: found.start()].strip() and above:
@@ -50,6 +53,7 @@ class _Source:
         return name
 
     def refuse(self, pattern: re.Pattern[str]) -> None:
+        """Raise CannotBundle at the first match."""
         for found in pattern.finditer(self.code):
             raise self.error(found, f"{found[0]} is not understood here, or not in this form.")
 
@@ -65,8 +69,9 @@ def _blank(found: re.Match[str]) -> str:
 
 # -- scripts -------------------------------------------------------------------------------
 
-# A slash begins a regular expression only after code that cannot end a value.
-_NO_SCRIPT = re.compile(
+# Comments, strings and regular expressions. A slash begins a regular expression only after code
+# that cannot end a value.
+_NON_CODE_JS = re.compile(
     r"""//[^\n]* | /\*.*?\*/ | "(?:\\.|[^"\\\n])*" | '(?:\\.|[^'\\\n])*' | `(?:\\.|[^`\\])*`
     | (?:(?<=[(\[,=:!&|?{};>]) | (?<=[(\[,=:!&|?{};>]\ ) | (?<=\breturn\ ))
       /(?![*/])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\[\n])+/""",
@@ -75,7 +80,7 @@ _NO_SCRIPT = re.compile(
 _IMPORT = re.compile(r"^import\s+(?:\{(?P<names>[^{}]*)\}\s*from\s*)?§(?P<path> *)§;", re.M)
 _EXPORT = re.compile(r"^export (?=(?:(?:async )?function\*?|class|const) ([\w$]+)( =|[ (]))", re.M)
 _WORKER = re.compile(r"new URL\(§(?P<path> *)§, import\.meta\.url\)")
-# A quotation mark that is left has no partner, so code and strings were confused.
+# A remaining quotation mark has no partner: the pattern above has taken code for a string.
 _UNKNOWN = re.compile(r"(?<![\w$.])(?:import|export)\b(?!:)|[\"'`]|\$(?:import|made|modules)\b")
 _AWAIT = re.compile(r"\bawait\b")
 
@@ -92,9 +97,10 @@ $import({start});
 
 
 def script(entry: str, read: Read) -> str:
-    """Return a script with the module `entry` and its imports, which run in their order.
+    """Return a script with the module `entry` and its imports, which run in the order of imports.
 
-    A worker that a module starts is in the same script. The script detects where it runs.
+    If a module starts a worker, the same script contains the worker's module. The script detects
+    whether it runs in a page or in a worker.
     """
     modules = _Modules(read)
     modules.add(entry)
@@ -115,7 +121,7 @@ class _Modules:
     def add(self, name: str, above: tuple[str, ...] = ()) -> None:
         if name in self._exports:
             return
-        source = _Source(name, self._read(name), _NO_SCRIPT)
+        source = _Source(name, self._read(name), _NON_CODE_JS)
         for found in source.each(_IMPORT):
             source.replace(found, self._import(source, found, (*above, name)))
         exports = self._exports[name] = []
@@ -132,8 +138,8 @@ class _Modules:
             before = source.code[: found.start()]
             if before.count("{") == before.count("}"):
                 raise source.error(found, "await needs a function with braces around it.")
-        given = ", ".join(exports)
-        self.functions.append(f'"{name}": () => {{\n{source.text}\nreturn {{ {given} }};\n}},')
+        returned = ", ".join(exports)
+        self.functions.append(f'"{name}": () => {{\n{source.text}\nreturn {{ {returned} }};\n}},')
 
     def _import(self, source: _Source, found: re.Match[str], above: tuple[str, ...]) -> str:
         target = source.imported(found, self._read, above)
@@ -142,29 +148,29 @@ class _Modules:
         for name, *_ in pairs:
             if name.strip() not in self._exports[target]:
                 raise source.error(found, f"{target} exports no {name.strip()}.")
-        taken = ", ".join(": ".join(map(str.strip, pair)) for pair in pairs)
-        return f'{f"const {{ {taken} }} = " if taken else ""}$import("{target}");'
+        bindings = ", ".join(": ".join(map(str.strip, pair)) for pair in pairs)
+        return f'{f"const {{ {bindings} }} = " if bindings else ""}$import("{target}");'
 
 
 # -- stylesheets ---------------------------------------------------------------------------
 
-_NO_STYLE = re.compile(r"""/\*.*?\*/|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'""", re.DOTALL)
+_NON_CODE_CSS = re.compile(r"""/\*.*?\*/|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'""", re.DOTALL)
 _SHEET = re.compile(r"^@import §(?P<path> *)§;", re.M)
-_NO_SHEET = re.compile(r"@(?:import|charset|namespace)\b|[\"']")
+_UNKNOWN_RULE = re.compile(r"@(?:import|charset|namespace)\b|[\"']")
 _URL = re.compile(r"\burl\(")
-_SAME_ANYWHERE = re.compile(r"url\([\"']?(?:data:|#)")
+_SELF_CONTAINED = re.compile(r"url\([\"']?(?:data:|#)")
 
 
 def stylesheet(entry: str, read: Read, above: tuple[str, ...] = ()) -> str:
-    """Return the stylesheet `entry` after those that it imports."""
-    source = _Source(entry, read(entry), _NO_STYLE)
+    """Return the stylesheet `entry`, preceded by the stylesheets that it imports."""
+    source = _Source(entry, read(entry), _NON_CODE_CSS)
     sheets = []
     for found in source.each(_SHEET):
         name = source.imported(found, read, (*above, entry))
         sheets.append(stylesheet(name, read, (*above, entry)))
         source.replace(found)
-    source.refuse(_NO_SHEET)
+    source.refuse(_UNKNOWN_RULE)
     for found in _URL.finditer(source.code):
-        if above and not _SAME_ANYWHERE.match(source.text, found.start()):
+        if above and not _SELF_CONTAINED.match(source.text, found.start()):
             raise source.error(found, "An imported stylesheet can only have url() with data:.")
     return "\n".join([*sheets, f"/* {entry} */", source.text.strip(), ""])

@@ -1,4 +1,4 @@
-"""The entry of DATABASES, with what SQLite and PostgreSQL each need."""
+"""Build the entry of DATABASES from DATABASE_URL, with options for SQLite or PostgreSQL."""
 
 from __future__ import annotations
 
@@ -50,23 +50,23 @@ def _postgresql(env: Env, options: dict[str, Any]) -> dict[str, Any]:
         "connect_timeout": 5,
         "options": " ".join(f"-c {name}={value}" for name, value in limits.items()),
     }
-    # Only web processes have a pool. Workers fork, and each child needs few connections: for its
-    # writes, for the rows that it reads, and for its leases.
+    # Only web processes have a pool. Workers fork, and each child needs only a few connections: for
+    # its writes, for the rows that it reads, and for its leases.
     pool_size = env.int("DATABASE_POOL_SIZE", 0, validate=app_settings.AT_LEAST_0)
     if pool_size:
         options["pool"] = {
             "min_size": 1,
             "max_size": pool_size,
             "timeout": 10,
-            # While PostgreSQL is down, the pauses between the pool's attempts double for so many
-            # seconds. After the default of five minutes, the next attempt may be minutes away.
-            # Requests start new attempts.
+            # While PostgreSQL is down, the pauses between the pool's attempts double until this
+            # many seconds have passed. Then the pool gives up, and the next request starts new
+            # attempts. With the default of five minutes, a pause may last for minutes.
             "reconnect_timeout": 5,
         }
     return {
         "ENGINE": "config.postgresql",
         "CONN_MAX_AGE": 0,
-        # Without the check, each pooled connection fails one request after PostgreSQL restarts.
+        # Without the check, each pooled connection fails one request after a restart of PostgreSQL.
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": options,
     }

@@ -1,7 +1,7 @@
-"""The private directory of sockets, in which the embedded Valkey and the manager listen.
+"""The private directory with the sockets of the embedded Valkey and of the manager.
 
-The path depends on the directory of the data only. So `manage.py` in a second terminal finds the
-server that `make run` started in the first, and two directories of data never share a server.
+The path depends only on the data directory. So `manage.py` in a second terminal finds the server
+that `make run` started in the first one, and two data directories never share a server.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ import os
 import stat
 from pathlib import Path
 
-# TMPDIR may differ between terminals, and it may be long: macOS allows 104 bytes for the path of a
-# socket.
-SHORT = Path("/tmp")  # noqa: S108 - make_private() refuses a directory of another user
+# Not TMPDIR, which may differ between terminals and may be long: macOS allows 104 bytes for the
+# path of a socket.
+SOCKETS_ROOT = Path("/tmp")  # noqa: S108 - make_private() refuses a directory of another user
 
 
 def runtime_dir(var_dir: Path) -> Path:
     """Return the directory of the sockets for the data in `var_dir`. It may not exist yet."""
     digest = hashlib.sha256(os.fsencode(var_dir)).hexdigest()[:10]
-    return SHORT / f"waybill-{os.getuid()}-{digest}"
+    return SOCKETS_ROOT / f"waybill-{os.getuid()}-{digest}"
 
 
 def make_private(path: Path) -> None:
     """Create the directory `path` with mode 700.
 
     Raise PermissionError if it exists with another owner or mode, because everybody can create
-    names in /tmp.
+    directories in /tmp.
     """
     path.mkdir(mode=0o700, exist_ok=True)
     found = path.lstat()

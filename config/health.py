@@ -18,16 +18,17 @@ from exports.lifecycle import room
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-REDIS_TIMEOUT = 2.0  # seconds, since load balancers hardly wait longer
-WORKER_TIMEOUT = 2.0  # seconds for the first worker to answer
+# Seconds for the reply of Redis, and of the first worker. Load balancers hardly wait longer.
+REDIS_TIMEOUT = 2.0
+WORKER_TIMEOUT = 2.0
 
 
 @never_cache
 def live(_: HttpRequest) -> JsonResponse:
-    """Answer 200, or 503 if only a restart helps.
+    """Respond with 200, or with 503 if only a restart helps.
 
-    This view waits for nothing. If the database is down it answers 200, because a restart would
-    not help; `ready` answers 503 then.
+    This view waits for nothing. While the database is down it responds with 200, because a restart
+    would not help; `ready` responds with 503.
     """
     seconds = supply.starved_seconds()
     if seconds < supply.limit_seconds:
@@ -41,16 +42,17 @@ def live(_: HttpRequest) -> JsonResponse:
 
 @never_cache
 def ready(_: HttpRequest) -> JsonResponse:
-    """Answer 200 if the database, Redis and a worker answer; else 503 with those that do not.
+    """Respond with 200 if the database, Redis and a worker respond, or else with 503.
 
-    A lack of disk space is in the body, but causes no 503: finished files can be downloaded.
+    The body names the checks that failed. A lack of disk space is in the body, too, but causes no
+    503, because finished files can still be downloaded.
     """
     checks = {name: _result(check) for name, check in CHECKS.items()}
-    well = all(result == "ok" for result in checks.values())
-    body: dict[str, Any] = {"status": "ok" if well else "not ready", "checks": checks}
+    is_ready = all(result == "ok" for result in checks.values())
+    body: dict[str, Any] = {"status": "ok" if is_ready else "not ready", "checks": checks}
     if checks["database"] == "ok":
         body["space"] = _space()
-    return JsonResponse(body, status=200 if well else 503)
+    return JsonResponse(body, status=200 if is_ready else 503)
 
 
 def _space() -> dict[str, Any] | None:
@@ -76,7 +78,8 @@ def _redis() -> None:
 
 
 def _worker() -> None:
-    # Workers are reached through Redis. Without this line, a missing Redis would be tried for long.
+    # Workers are reached through Redis. Without this line, Celery would retry a missing Redis for
+    # long.
     _redis()
     health.any_worker(WORKER_TIMEOUT)
 

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     import logging
 
 
-class Calm(Escaping):
-    """Logs a refused request in one line, with the reason.
+class ShortRefusals(Escaping):
+    """A formatter that writes a refused request on one line, with the reason and no traceback.
 
-    Django would add a traceback if an exception refused the request, such as for a 403 or an
-    unknown host, although no code is at fault.
+    Django logs a traceback if an exception refused the request, such as for a 403 or an unknown
+    host, although no code is at fault.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -27,7 +27,7 @@ class Calm(Escaping):
         if is_refused and record.exc_info:
             reason, message = str(record.exc_info[1]), record.getMessage()
             if reason and reason not in message:
-                # A reason is text for people, and may have line breaks.
+                # The reason is a text for users, and may have line breaks.
                 message = f"{message} ({' '.join(reason.split())})"
             record = copy(record)  # Other handlers get the whole record.
             record.msg, record.args = message, None

@@ -27,7 +27,7 @@ class Mailbox(BaseEmailBackend):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         for message in email_messages:
             time = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f-")
-            # Creates the file with a unique name, and so that only its owner can read it.
+            # The file has a unique name, and only its owner can read it.
             with NamedTemporaryFile(
                 prefix=time, suffix=".eml", dir=directory, delete=False
             ) as file:

@@ -1,9 +1,9 @@
-"""Write the catalogues of translations: what `make messages` does.
+"""Write the message catalogues, which is what `make messages` does.
 
 It collects every string that a page may show from templates and Python, writes the catalogues
-(`locale/*/LC_MESSAGES/django.po`) and compiles them (`.mo`), without the tools of gettext. It keeps
-translations, drops messages that are no longer used, and names messages without a translation.
-Both files are in the repository, so a machine that runs Waybill needs no tools for them.
+(`locale/*/LC_MESSAGES/django.po`) and compiles them (`.mo`), without the programs of gettext. It
+keeps translations, drops unused messages, and lists messages without a translation. The repository
+has both kinds of files, so a machine that runs Waybill needs no tools for them.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# The languages beside English, in which the strings are written.
+# The languages besides English. The source has English texts.
 LANGUAGES = ("de",)
-# Each owner of a catalogue, and the folders whose strings are in it. An app that is copied takes
-# its catalogue along. The other strings of the project are in LOCALE_PATHS.
+# The owner of each catalogue, and the folders whose strings it has. Each app has its own, which is
+# copied with the app. All other strings of the project are in that of `templates` (LOCALE_PATHS).
 CATALOGUES = {
     "exports": ("exports",),
     "notifications": ("notifications",),
     "demo": ("demo",),
     "templates": ("templates", "config"),
 }
-# Functions with the positions of their messages. "c" marks a context.
+# Functions, and which of their arguments are messages. "c" marks a context.
 _KEYWORDS: dict[str, Any] = {
     **dict.fromkeys(("_", "gettext", "gettext_lazy", "gettext_noop"), None),
     "Message": (1,),  # exports.i18n.message
@@ -48,9 +48,9 @@ _KEYWORDS: dict[str, Any] = {
 
 
 class _Catalogue(Catalog):
-    """A catalogue without dates and names in its head, so equal strings make equal files."""
+    """A catalogue without dates and names in its header, so equal messages make equal files."""
 
-    _HEAD = (
+    _HEADERS = (
         "Language",
         "Plural-Forms",
         "MIME-Version",
@@ -61,7 +61,7 @@ class _Catalogue(Catalog):
     @property
     def mime_headers(self) -> list[tuple[str, str]]:
         known = dict(self._get_mime_headers())
-        return [(name, known[name]) for name in self._HEAD]
+        return [(name, known[name]) for name in self._HEADERS]
 
     @mime_headers.setter
     def mime_headers(self, headers: Iterable[tuple[str, str]]) -> None:
@@ -74,7 +74,7 @@ def path_of(owner: str, language: str) -> Path:
 
 
 def extracted(owner: str, language: str) -> Catalog:
-    """Return the catalogue of `owner` with all messages of its source, without translations."""
+    """Return a catalogue with all messages in the source of `owner`, without translations."""
     catalogue = _new(language)
     for folder in CATALOGUES[owner]:
         for path in sorted((ROOT / folder).rglob("*")):
@@ -107,14 +107,14 @@ def compiled(catalogue: Catalog) -> bytes:
 
 
 def untranslated(catalogue: Catalog) -> list[Message]:
-    """Return the messages whose translation is missing, incomplete or only a guess."""
+    """Return the messages whose translation is missing, incomplete or fuzzy."""
     return [
         each for each in catalogue if each.id and (each.fuzzy or not all(texts_of(each.string)))
     ]
 
 
 def texts_of(value: str | Sequence[str] | None) -> Sequence[str]:
-    """Return the text in a list, or the texts of singular and plural."""
+    """Return a list with the translation, or with its singular and plural."""
     return [value or ""] if value is None or isinstance(value, str) else value
 
 
@@ -147,14 +147,14 @@ def _extract_template(
     file: IO[bytes], keywords: Mapping[str, Any], tags: Collection[str], options: Any
 ) -> Iterable[Any]:
     """Extract from a template as `extract_python` does from Python."""
-    # templatize() writes calls in the places of tags, with indentation that Python refuses.
+    # templatize() replaces tags by calls, whose indentation Python would refuse.
     lines = templatize(file.read().decode()).splitlines()
     source = BytesIO("\n".join(line.strip() for line in lines).encode())
     return extract_python(source, keywords, tags, options)
 
 
 def main() -> str | None:
-    """Update all catalogues. Return a text that names messages without a translation."""
+    """Update all catalogues. Return a text that lists messages without a translation, or None."""
     missing = [
         f"{path_of(owner, language).relative_to(ROOT)}: {message.id!r} is not translated."
         for owner in CATALOGUES

@@ -1,7 +1,7 @@
 """Metrics of this web process and of all exports, for Prometheus to scrape.
 
-Each web process only counts its own connections and requests, so scrape every process. Numbers
-from the database are the same in each.
+Each web process counts only its own connections and requests, so scrape every process. All
+processes return the same numbers from the database.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class ProcessCollector(Collector):
 
 
 class DatabaseCollector(Collector):
-    """Metrics of the database and the file systems; only `waybill_database_up` if it is down."""
+    """Metrics from the database and of free space; only `waybill_database_up` if it is down."""
 
     def collect(self) -> Iterator[Metric]:
         up = GaugeMetricFamily("waybill_database_up", "1 if the database answers, otherwise 0.")

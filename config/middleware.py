@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 def after_response(
     change: Callable[[HttpRequest, HttpResponseBase], HttpResponseBase],
 ) -> Callable[[Callable[[HttpRequest], Any]], Callable[[HttpRequest], Any]]:
-    """Make a middleware, with and without async, that answers `change(request, response)`."""
+    """Make a middleware, sync and async, that returns `change(request, response)`."""
 
     @sync_and_async_middleware
     def middleware(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
         if not iscoroutinefunction(get_response):
             return lambda request: change(request, get_response(request))
 
-        async def answer(request: HttpRequest) -> HttpResponseBase:
+        async def async_middleware(request: HttpRequest) -> HttpResponseBase:
             return change(request, await get_response(request))
 
-        return answer
+        return async_middleware
 
     return middleware
 
@@ -43,7 +43,7 @@ def after_response(
 def never_cache_api(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """Let neither browsers nor caches store a response of the API.
 
-    This middleware is among the first, so that it also sees responses of other middleware.
+    It must be near the top of MIDDLEWARE, so that it also gets the responses of other middleware.
     """
     if is_api_request(request):
         response.headers["Cache-Control"] = "private, no-store"
@@ -54,24 +54,25 @@ def never_cache_api(request: HttpRequest, response: HttpResponseBase) -> HttpRes
 def api_method_problem(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """Replace the plain 405 of the API by a problem document.
 
-    This middleware is the last, so that all others add their headers to the new response.
+    It must be the last of MIDDLEWARE, so that all others add their headers to the new response.
     """
     if response.status_code != HTTPStatus.METHOD_NOT_ALLOWED or not is_api_request(request):
         return response
     allowed = sorted(response["Allow"].split(", "))
-    answer = problem(
+    replacement = problem(
         405, _("This address only accepts %(methods)s.") % {"methods": get_text_list(allowed)}
     )
-    answer["Allow"] = ", ".join(allowed)
-    return answer
+    replacement["Allow"] = ", ".join(allowed)
+    return replacement
 
 
 class CompressPages(GZipMiddleware):
-    """Compress HTML only: a dashboard of 75 exports shrinks to a twelfth.
+    """Compresses only HTML: a dashboard of 75 exports shrinks to a twelfth.
 
-    A download has byte ranges and its checksum as ETag. An event of a stream must not wait until
-    a block is full. An attacker cannot guess a page from its length (BREACH), because Django masks
-    the CSRF token of each page and GZipMiddleware adds a random length.
+    A compressed download would not match its byte ranges and its ETag, and an event of a stream
+    would wait until a block is full. An attacker cannot guess a secret from the length of pages
+    (BREACH), because Django masks the CSRF token of each page and GZipMiddleware adds a random
+    length.
     """
 
     def process_response(

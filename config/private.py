@@ -1,4 +1,4 @@
-"""Keep the files of Waybill private to its user, whatever the umask and earlier modes."""
+"""Keep the files of Waybill private to its user, for any umask and any earlier file modes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 if TYPE_CHECKING:
     from pathlib import Path
 
-OTHERS = 0o077  # The permissions of the group and of everybody else.
+OTHERS = 0o077  # All permissions of the group and of everybody else.
 
 
 def set_umask() -> None:
@@ -20,10 +20,10 @@ def set_umask() -> None:
 
 
 def tighten(path: Path) -> None:
-    """Remove the permissions of others from `path`, if it exists.
+    """Remove the permissions of other users from `path`, if it exists.
 
-    A directory that everybody shares, such as /tmp, stays as it is: new files in it are private.
-    Raises ImproperlyConfigured, with the remedy, if the mode cannot be changed.
+    A directory that all users share, such as /tmp, is not changed: new files in it are private.
+    Raise ImproperlyConfigured, with the remedy, if the mode cannot be changed.
     """
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
@@ -41,6 +41,6 @@ def tighten(path: Path) -> None:
 
 
 def tighten_database(path: Path) -> None:
-    """Make a database file of SQLite private, with the journal files that SQLite keeps beside it."""
+    """Make a SQLite database private, with the journal files that SQLite keeps next to it."""
     for suffix in ("", "-wal", "-shm", "-journal"):
         tighten(path.with_name(path.name + suffix))

@@ -322,7 +322,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {
         "line": {
-            "class": "config.logs.Calm",
+            "class": "config.logs.ShortRefusals",
             "format": "%(asctime)s %(levelname)-7s %(name)s: %(message)s",
         },
     },

@@ -29,7 +29,7 @@ handler500 = "config.errors.server_error"
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="exports:dashboard")),
     path("exports/", include("exports.urls")),
-    path("style/", style),  # Answers 404 without DEBUG.
+    path("style/", style),  # Responds with 404 without DEBUG.
     path("inbox/", include("notifications.urls")),
     path(
         "login/",
@@ -39,8 +39,9 @@ urlpatterns = [
     path("logout/", LogoutView.as_view(), name="logout"),
     path("language/", set_language, name="set_language"),
     path("favicon.ico", RedirectView.as_view(url=icon)),
-    # Django's own view redirects to any row with a page, and so tells all staff which exist.
-    path("admin/r/<path:_row>", errors.not_there),
+    # Django's own view redirects to any row with a page, so all staff could find out which rows
+    # exist.
+    path("admin/r/<path:_row>", errors.disabled_view),
     path("admin/", admin.site.urls),
     path("api/", api.urls),
     path("health/live", health.live),

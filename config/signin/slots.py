@@ -104,11 +104,11 @@ def _too_large(request: HttpRequest) -> HttpResponse | None:
     if not _checks_password(request) or not size.isdecimal() or int(size) <= MAX_BYTES:
         return None
     reason = _("This form can have at most %(size)s KiB. Nothing was changed.")
-    return errors.answer(request, 413, _("Too large"), reason % {"size": MAX_BYTES // 1024})
+    return errors.error_response(request, 413, _("Too large"), reason % {"size": MAX_BYTES // 1024})
 
 
 def _busy(request: HttpRequest, status: int) -> HttpResponse:
     reason = _("Too many people are signing in right now. Try again in a few seconds.")
-    answer = errors.answer(request, status, _("Too many attempts"), reason)
-    answer.headers["Retry-After"] = str(RETRY_SECONDS)
-    return answer
+    response = errors.error_response(request, status, _("Too many attempts"), reason)
+    response.headers["Retry-After"] = str(RETRY_SECONDS)
+    return response

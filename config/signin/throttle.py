@@ -182,6 +182,6 @@ def locked_out(request: HttpRequest, *_given: Any) -> HttpResponse:
         "Too many failed sign-in attempts. Try again in %(minutes)s minutes.",
         minutes,
     ) % {"minutes": minutes}
-    answer = errors.answer(request, 429, _("Too many attempts"), reason)
-    answer.headers["Retry-After"] = str(seconds)
-    return answer
+    response = errors.error_response(request, 429, _("Too many attempts"), reason)
+    response.headers["Retry-After"] = str(seconds)
+    return response

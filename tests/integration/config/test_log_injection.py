@@ -12,9 +12,9 @@ import sys
 import pytest
 from django.contrib.auth.models import User
 
-from config.api import our_error
+from config.api import internal_error
 from config.celery import app
-from config.logs import Calm
+from config.logs import ShortRefusals
 from notifications.api import tokens
 from notifications.printable import CONTROL
 from tests.services.processes import ROOT
@@ -99,14 +99,14 @@ def test_no_process_logs_control_characters_unescaped(kind):
 def test_path_of_a_broken_api_request_forges_no_log_entry(rf):
     written = io.StringIO()
     handler = logging.StreamHandler(written)
-    handler.setFormatter(Calm("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+    handler.setFormatter(ShortRefusals("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
     logger = logging.getLogger("django.request")
     logger.addHandler(handler)
     request = rf.get(f"/api/v1/{QUOTED}")
     assert "\n" in request.path
 
     try:
-        our_error(request, LookupError(FORGED))
+        internal_error(request, LookupError(FORGED))
     finally:
         logger.removeHandler(handler)
 
