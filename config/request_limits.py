@@ -1,15 +1,15 @@
-"""How many requests one client may send to a web process (a rate limiter).
+"""Limit how many requests one client may send to a web process (a rate limiter).
 
-A client is a signed-in user with all their sessions and tokens, or else a network address.
-Each has a bucket of tokens and every request takes some. A client whose bucket is empty gets
-429, or 403 for a socket, before Django or the database does anything for it.
+A client is a signed-in user with all their sessions and tokens, or else a network address. Each
+client has a bucket of tokens, and every request takes some. A client whose bucket is empty gets
+429, or 403 for a socket, before Django or the database does any work.
 
 - Refused requests take tokens, too, even below zero. So a client that continues at full speed
-  stays refused, and a client that waits as long as Retry-After says is served again.
-- What a request costs depends on its outcome. Errors of the client cost more than pages, and a
-  socket that was closed for its frames costs most, so reconnecting at once does not help.
-- A request whose user this process does not know yet is charged after its response, to the user
-  if there is one. So all clients of an office may return at once after a restart.
+  stays refused. A client that waits for the time in Retry-After is served again.
+- The cost of a request depends on its outcome. Errors of the client cost more than pages. A socket
+  that was closed because of its frames costs most, so reconnecting at once does not help.
+- A request of a user whom this process does not know yet is charged after its response, to the
+  user. So all clients of an office may return at once after a restart.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ logger = logging.getLogger(__name__)
 
 counters = {"refused": 0}  # Requests that this process has refused.
 
-BURST_SECONDS = 8  # An idle client may send the requests of so many seconds at once.
-DEBT_SECONDS = 5  # A refused client that waits so long is served again.
-PENALTY_DEBT_SECONDS = 30  # After a penalty, a client must wait at most so long.
-# A penalty takes the tokens of so many seconds. The frames of the closed socket may have kept the
-# process busy for that long.
+BURST_SECONDS = 8  # An idle client may send the requests of this many seconds at once.
+DEBT_SECONDS = 5  # A refused client that waits this long is served again.
+PENALTY_DEBT_SECONDS = 30  # After a penalty, a client must wait at most this long.
+# A penalty takes the tokens of this many seconds. The frames of the closed socket may have kept the
+# process busy for as long.
 PENALTY_SECONDS = 20
 ADDRESS_FACTOR = 4  # Several people may share an address.
 
@@ -63,7 +63,7 @@ SOCKET = 2.0
 REFUSED = 2.0  # A request over the limit costs more than a page, so a flood stays refused.
 CLIENT_ERROR = 5.0  # A status from 400 to 499, or a refused socket.
 
-MOST_CLIENTS = 20_000  # This process remembers so many clients, the latest ones.
+MAX_CLIENTS = 20_000  # The buckets that this process keeps: those of the latest clients.
 
 
 class LimitRequests:
@@ -88,7 +88,7 @@ class LimitRequests:
         bucket = self._bucket(client)
         if wait := bucket.seconds_until(PAGE):
             self.charge(scope, REFUSED)
-            self._note(client)
+            self._count_refusal(client)
             seconds = ceil(wait)
             await refuse(scope, receive, send, _refusal(scope, seconds), seconds)
             return
@@ -127,12 +127,12 @@ class LimitRequests:
         if client not in self._buckets:
             rate = _rate(client)
             self._buckets[client] = Bucket(BURST_SECONDS * rate, rate, self._clock)
-            if len(self._buckets) > MOST_CLIENTS:
+            if len(self._buckets) > MAX_CLIENTS:
                 self._buckets.popitem(last=False)
         self._buckets.move_to_end(client)
         return self._buckets[client]
 
-    def _note(self, client: tuple[str, str]) -> None:
+    def _count_refusal(self, client: tuple[str, str]) -> None:
         counters["refused"] += 1
         if self._log_lines.take(1):
             logger.warning(
@@ -153,7 +153,7 @@ class _Bill:
         self._is_accepted = self._is_closed = False
 
     def sent(self, message: Any) -> None:
-        """Charge for a message of the application."""
+        """Charge for a message from the application."""
         match message["type"]:
             case "http.response.start":
                 is_client_error = 400 <= message["status"] < 500  # noqa: PLR2004 - see RFC 9110
@@ -167,12 +167,12 @@ class _Bill:
                 self._closed(message.get("code"))
 
     def received(self, message: Any) -> None:
-        """Charge for a message of the server, which closes sockets for their frames, too."""
+        """Charge for a message from the server, which may close a socket because of its frames."""
         if message["type"] == "websocket.disconnect":
             self._closed(message.get("code"))
 
     def close(self) -> None:
-        """Charge for a request that has ended without an answer."""
+        """Charge for a request that has ended without a response."""
         self._take(_least_cost(self.scope))
 
     def _closed(self, code: int | None) -> None:
@@ -191,7 +191,7 @@ class _Bill:
 
 
 def _least_cost(scope: Any) -> float:
-    """Return the cost of a request without an error."""
+    """Return the cost of a request that causes no error."""
     return STATIC_FILE if scope["path"].startswith(settings.STATIC_URL) else PAGE
 
 
@@ -208,7 +208,7 @@ def _client(scope: Any) -> tuple[str, str]:
 
 
 def _refusal(scope: Any, seconds: int) -> HttpResponse:
-    # A handshake has no method. Its response is 403 in any case.
+    # The scope of a handshake has no method. Its response will be a plain 403.
     request = ASGIRequest({"method": "GET", **scope}, BytesIO())
     with override(get_language_from_request(request)):
         detail = ngettext(
@@ -225,14 +225,14 @@ def _refusal(scope: Any, seconds: int) -> HttpResponse:
 
 @after_response
 def remember_user(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """Note whose session a request has shown, for `LimitRequests`.
+    """Remember the user of the request's session, for `LimitRequests`.
 
-    This middleware follows SessionMiddleware, and reads no session that the view has not read.
+    This middleware follows SessionMiddleware. It reads no session that the view has not read.
     """
-    shown = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+    key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
     session = request.session
-    # Signing in makes a new session, which the cookie of this request does not name.
-    is_same = shown is not None and shown == session.session_key
+    # Signing in creates a new session, whose key is not in the cookie of this request.
+    is_same = key is not None and key == session.session_key
     if session.accessed and is_same and SESSION_KEY in session:
         known_users.remember(credentials_of(request), session[SESSION_KEY])
     return response

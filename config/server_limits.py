@@ -1,17 +1,17 @@
 """Limits that Daphne enforces before an application sees any data.
 
-Daphne passes on whole messages and whole bodies, and limits little of what comes before. One
-client could keep a process busy with WebSocket pings, with fragments of a message that never
-ends or with empty messages, and could fill memory or disk with data that no application reads.
-`apply` replaces Daphne's protocols by ones that refuse this. `config.asgi` calls it, so the
+Daphne gives an application only complete messages and bodies, and hardly limits them while they
+arrive. One client could keep a process busy with WebSocket pings, with fragments of an endless
+message or with empty messages. It could also fill memory or disk with data that no application
+reads. `apply` replaces Daphne's protocols by ones that refuse this. `config.asgi` calls it, so the
 limits hold for every command that serves.
 
-`notifications.delivery.daphne` changes Daphne as well: it makes close codes arrive. Every site that
-has the app needs that, and the app may not import this package. The limits here are the choice of a
-site, whose proxy may enforce them instead.
+`notifications.delivery.daphne` changes Daphne, too, so that it sends every close code. Every site
+with that app needs this, and the app may not import this package. The limits here are the choice of
+one site; in another site the proxy may enforce them.
 """
 
-# Methods have the names that Twisted and autobahn call them by.
+# Twisted and autobahn define the names of the methods.
 # ruff: noqa: N802
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Control frames and fragments cost as much as messages, and no application ever sees them. A
-# browser answers Daphne's ping every 20 s, and does not fragment small messages. A program may
-# ping every few seconds, and fragment a message.
+# The limit of control frames and fragments. They cost as much as messages, and no application gets
+# them. A browser replies to Daphne's ping every 20 s, and does not fragment small messages. A
+# program may ping every few seconds and fragment a message.
 EXTRA_AT_ONCE = 200
 EXTRA_A_SECOND = 20
 # Bytes to read from one socket before other sockets are served. Twisted's default of 64 KiB
 # holds 11 000 frames, and all other clients would wait for them.
 READ_BYTES = 4096
-# A socket is paused when so many of its messages wait for the application.
-QUEUED = 100
+# A socket is paused when this many of its messages wait for the application.
+MAX_QUEUED = 100
 QUEUE_SECONDS = 0.05  # How often the queue of a paused socket is checked.
-# Bytes that a client may send between its handshake and the answer to it.
+# Bytes that a client may send between its handshake and the response to it.
 EARLY_BYTES = MAX_FRAME_BYTES
-# More than DATA_UPLOAD_MAX_MEMORY_SIZE, so that Django can refuse a somewhat larger body with a
-# reason. client_max_body_size in config/proxy/nginx.conf is less.
+# More than DATA_UPLOAD_MAX_MEMORY_SIZE, so that Django can refuse a body over its limit with a
+# reason. The limit of the proxy, client_max_body_size in config/proxy/nginx.conf, is lower.
 BODY_BYTES = 5 * 1024 * 1024
 
 MESSAGES = {1, 2}  # The opcodes of frames that begin a message: text, binary.
@@ -55,7 +55,7 @@ MESSAGES = {1, 2}  # The opcodes of frames that begin a message: text, binary.
 class LimitedWebSocket(WebSocketProtocol):  # type: ignore[misc]
     """A WebSocket that is closed when its client sends too many frames or too large a message.
 
-    Daphne's own --websocket-max-message-size would also limit messages from the server, and
+    Daphne's option --websocket-max-message-size would also limit messages from the server, and it
     ends the connection without a close frame.
     """
 
@@ -73,7 +73,7 @@ class LimitedWebSocket(WebSocketProtocol):  # type: ignore[misc]
 
     def dataReceived(self, data: bytes) -> None:
         if self._has_handshake and self.state == self.STATE_CONNECTING:
-            # With each piece of data, Autobahn would search all of it for another handshake.
+            # At each call, Autobahn would search all data so far for another handshake.
             self.data += data
             if len(self.data) > EARLY_BYTES:
                 self.dropConnection(abort=True)
@@ -96,16 +96,16 @@ class LimitedWebSocket(WebSocketProtocol):  # type: ignore[misc]
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:  # noqa: FBT001, N803 - autobahn's
         if self.state != self.STATE_OPEN:
-            return  # The application has closed the socket and reads no more.
+            return  # The application has closed the socket, and reads no more messages.
         super().onMessage(payload, isBinary)
-        # One read may hold hundreds of messages. Only the first over the limit starts a timer.
-        if self.application_queue.qsize() >= QUEUED and not self._is_paused:
+        # One read may bring hundreds of messages. Only the first one over the limit starts a timer.
+        if self.application_queue.qsize() >= MAX_QUEUED and not self._is_paused:
             self._is_paused = True
             self.transport.pauseProducing()
             self._resume_later()
 
     def onClose(self, wasClean: bool, code: int, reason: str) -> None:  # noqa: FBT001, N803 - see above
-        """Give the application the code that was sent, even if the client never replied."""
+        """Give the application the code that we sent, even if the client never replied."""
         super().onClose(wasClean, int(CloseCode.BAD_CLIENT) if self._is_refused else code, reason)
 
     def _resume_later(self) -> None:
@@ -114,7 +114,7 @@ class LimitedWebSocket(WebSocketProtocol):  # type: ignore[misc]
     def _resume(self) -> None:
         if self.state != self.STATE_OPEN:
             return
-        if self.application_queue.qsize() < QUEUED:
+        if self.application_queue.qsize() < MAX_QUEUED:
             self._is_paused = False
             self.transport.resumeProducing()
         else:
@@ -133,24 +133,25 @@ class LimitedWebSocket(WebSocketProtocol):  # type: ignore[misc]
 
 
 class LimitedRequest(http_protocol.WebRequest):  # type: ignore[misc]
-    """A request whose body has BODY_BYTES at most. Twisted would buffer any body on disk.
+    """A request with a body of at most BODY_BYTES. Twisted would buffer any body on disk.
 
-    It is also Twisted's producer of the response, so it learns how fast the client reads.
+    It is also Twisted's producer of the response, so that it knows when the client reads too
+    slowly.
     """
 
     _is_refused = False
     _body_bytes = 0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        # Django parses forms. Twisted would do so first, in the event loop: a form of many parts
-        # takes it two seconds.
+        # Django parses forms. Twisted would parse them, too, in the event loop: that takes two
+        # seconds for a form of many parts.
         super().__init__(*args, **{**kwargs, "parsePOSTFormSubmission": False})
         # Cleared while the transport's buffer of 64 KiB is full.
         self._may_send = asyncio.Event()
         self._may_send.set()
 
     async def wait_until_sent(self) -> None:
-        """Wait until the client reads on. Return at once if it has left."""
+        """Wait until there is room in the buffer. Return at once if the client has left."""
         if not self.finished:
             await self._may_send.wait()
 
@@ -205,16 +206,16 @@ class LimitedRequest(http_protocol.WebRequest):  # type: ignore[misc]
 
 
 async def _send(daphne: Any, protocol: Any, message: dict[str, Any]) -> None:
-    """Send a message of the application, and return when there is room for the next.
+    """Send a message from the application, and return when there is room for the next one.
 
-    Daphne's own method returns at once, and keeps in memory what a client does not read.
+    Daphne's own method returns at once, and keeps in memory all data that the client has not read.
     """
-    await _daphnes_send(daphne, protocol, message)
+    await _original_handle_reply(daphne, protocol, message)
     if isinstance(protocol, LimitedRequest):
         await protocol.wait_until_sent()
 
 
-_daphnes_send = server.Server.handle_reply
+_original_handle_reply = server.Server.handle_reply
 
 
 def apply() -> None:

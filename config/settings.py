@@ -1,7 +1,7 @@
 """All settings, read from environment variables. `docs/settings.md` explains each.
 
-Without any variable a checkout runs on SQLite in `var/` and on its own Valkey server. With
-DEBUG=0, insecure defaults are refused.
+Without any variable, a checkout uses SQLite in `var/` and its own Valkey server. With DEBUG=0,
+insecure defaults are refused.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ DEVELOPMENT_SECRET = "development-only-insecure-secret-key-of-waybill"  # noqa: 
 SECRET_KEY = env.str("SECRET_KEY", DEVELOPMENT_SECRET)
 if not DEBUG and (
     SECRET_KEY == DEVELOPMENT_SECRET
-    or len(SECRET_KEY) < 50  # noqa: PLR2004 - the limits of Django's own check
+    or len(SECRET_KEY) < 50  # noqa: PLR2004 - as in Django's own check
     or len(set(SECRET_KEY)) < 5  # noqa: PLR2004
 ):
     raise ImproperlyConfigured(
@@ -122,7 +122,7 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
 ]
 
-# config/signin explains the limits of failed sign-ins.
+# config/signin/throttle.py explains the limits of failed sign-ins.
 AUTHENTICATION_BACKENDS = [
     "config.signin.throttle.Backend",
     "django.contrib.auth.backends.ModelBackend",
@@ -136,16 +136,16 @@ AXES_RESET_ON_SUCCESS = True
 AXES_CLIENT_IP_CALLABLE = "config.signin.throttle.client_network"
 AXES_LOCKOUT_CALLABLE = "config.signin.throttle.locked_out"
 AXES_USERNAME_FORM_FIELD = "username"  # The form's field has this name for every user model.
-AXES_ENABLE_ADMIN = False  # Its rows live for 30 days at most; `axes_reset` unlocks users.
+AXES_ENABLE_ADMIN = False  # Its rows are pruned after 30 days at most. `axes_reset` unlocks users.
 AXES_VERBOSE = False
-# How many passwords one web process hashes at once. Each takes a core for half a second.
+# How many passwords one web process hashes at once. Each hash takes a core for half a second.
 SIGNIN_HASHES = env.int("SIGNIN_HASHES", 1, validate=app_settings.AT_LEAST_1)
 PASSWORD_HASHERS = [
     "config.signin.hashing.BoundedPBKDF2PasswordHasher",
-    *global_settings.PASSWORD_HASHERS[1:],  # The first is the base of ours.
+    *global_settings.PASSWORD_HASHERS[1:],  # The first one is the base class of ours.
 ]
 
-# Only languages of the pages. In others, Django's own texts would appear between English ones.
+# Only languages into which our pages are translated. Otherwise only Django's texts would be.
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]
 LANGUAGE_CODE = env.str(
     "LANGUAGE_CODE", "en", validate=validate.OneOf([code for code, _ in LANGUAGES])
@@ -179,18 +179,18 @@ CHANNEL_LAYERS = {
 
 CELERY_BROKER_URL = f"redis+socket://{_redis.path}" if _redis.scheme == "unix" else REDIS_URL
 CELERY_BROKER_TRANSPORT_OPTIONS = {
-    # Longer than the time limit of tasks, because an unfinished task of this age is delivered
-    # a second time.
+    # Longer than the time limit of tasks, because Redis delivers a task of this age a second time
+    # if it has not finished.
     "visibility_timeout": 12 * 3600,
     "socket_timeout": 5,
     "socket_connect_timeout": 3,
     "global_keyprefix": f"{env.str('REDIS_PREFIX', 'waybill')}-",
-    # Workers take queues in the order of -Q: exports without a worker come before helpers.
+    # Workers take tasks in the order of the queues in -Q: exports without a worker before helpers.
     "queue_order_strategy": "priority",
 }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_DEFAULT_QUEUE = "exports"
-# Every program that reaches Redis can send messages. Reading JSON runs no code.
+# Every program that reaches Redis can send messages. Unlike pickle, JSON cannot run code.
 CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = CELERY_RESULT_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_ACKS_LATE = True
@@ -235,7 +235,7 @@ if STORAGES["default"]["BACKEND"] == storage.LOCAL:
 
 # -- Exports and notifications -------------------------------------------------------
 
-# The defaults of the others are in exports/conf.py and notifications/conf.py.
+# Settings without a variable have their defaults in exports/conf.py and notifications/conf.py.
 _app_settings = app_settings.read(env)
 globals().update(_app_settings)
 storage.check_download(_app_settings.get("EXPORTS_DOWNLOAD"), STORAGES["default"])
@@ -244,7 +244,7 @@ private.tighten(EXPORTS_WORK_DIR)
 
 # -- Security ----------------------------------------------------------------------
 
-# The limit of one user in one web process. config/request_limits.py says what requests cost.
+# The limit of one user in one web process. config/request_limits.py has the costs of requests.
 REQUESTS_PER_SECOND = env.int("REQUESTS_PER_SECOND", 10, validate=app_settings.AT_LEAST_0)
 
 # There are no uploads. The largest body is a form with headers for hundreds of columns.
@@ -280,8 +280,9 @@ if not DEBUG:
 
 # -- E-mail ------------------------------------------------------------------------
 
-# E-mails are sent without a request, so links need the site's address. Without SITE_URL the first
-# host is used. If that is a pattern ("*", ".example.com"), no e-mail is sent and beat logs why.
+# E-mails are sent without a request, so their links need the site's address. Without SITE_URL, it
+# is the first host of ALLOWED_HOSTS. If that is a pattern ("*", ".example.com"), no e-mail is sent,
+# and beat logs the reason.
 _one_site = re.compile(r"https?://[\w\[][\w.:\[\]-]*/?")
 SITE_URL = env.str("SITE_URL", "")
 if not SITE_URL:
@@ -291,7 +292,7 @@ elif not _one_site.fullmatch(SITE_URL):
         "Set SITE_URL to the address of this site: https://exports.example.com"
     )
 
-# E-mails become files in development, and wait in production until a mail server is set.
+# In development, e-mails become files. In production, they wait until a mail server is set.
 _email_url = env.str("EMAIL_URL", "file:" if DEBUG else "dummy:")
 _email = env.dj_email_url("EMAIL_URL", _email_url)
 _is_mailbox = _email_url == "file:"
@@ -329,13 +330,13 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
-        # Django's own handler would print each of its lines a second time.
+        # Django's own handlers would print each line a second time.
         "django": {"handlers": [], "level": "INFO", "propagate": True},
         "django.channels.server": {"level": "WARNING"},
         "daphne": {"level": "WARNING"},
         # Below WARNING, beat logs only its start and Celery's nightly cleanup.
         "celery.beat": {"level": "WARNING"},
-        # config.signin logs these events with name and address, which Axes masks.
+        # config.signin logs the same events, with the names and addresses that Axes masks.
         "axes": {"level": "ERROR"},
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},

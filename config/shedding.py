@@ -1,4 +1,4 @@
-"""Refuse requests while the process has hardly any file descriptors left (load shedding)."""
+"""Refuse requests while the process has few file descriptors left (load shedding)."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LIVE = "/health/live"
-SHARE = 4  # A quarter of the reserve remains for refusals and for `/health/live`.
+SHARE = 4  # A quarter of the reserve is kept for refusals and for `/health/live`.
 
 
 class ShedLoad:
-    """ASGI middleware: answer 503, or 403 for a socket, before Django opens anything.
+    """ASGI middleware that responds with 503, or 403 for a socket, before Django opens anything.
 
-    `/health/live` is always answered. It opens nothing, and a restart would not help.
+    `/health/live` is never refused: it opens nothing, and a restart would not help.
     """
 
     def __init__(self, application: Callable[..., Awaitable[None]]) -> None:
@@ -53,7 +53,7 @@ class ShedLoad:
 async def refuse(
     scope: Any, receive: Any, send: Any, response: HttpResponse, retry_after: int
 ) -> None:
-    """Answer an HTTP request with `response`, and the handshake of a socket with 403."""
+    """Respond with `response`, or with 403 to the handshake of a socket."""
     if scope["type"] == "websocket":
         await receive()
         await send({"type": "websocket.close"})

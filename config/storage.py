@@ -1,4 +1,4 @@
-"""Make an entry of Django's STORAGES from STORAGE_URL."""
+"""Build the entry of STORAGES from STORAGE_URL."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LOCAL, S3 = "django.core.files.storage.FileSystemStorage", "exports.files.s3.S3F
 
 
 def from_url(url: str) -> dict[str, Any]:
-    """Return the storage that `url` names. Raise ImproperlyConfigured, with the remedy."""
+    """Return the storage for `url`. Raise ImproperlyConfigured if it is invalid."""
     try:
         parts = urlsplit(url)
     except ValueError as error:
@@ -37,14 +37,14 @@ def from_url(url: str) -> dict[str, Any]:
     raise ImproperlyConfigured(f"{FORMS}.")
 
 
-def check_download(way: str | None, storage: dict[str, Any]) -> None:
+def check_download(method: str | None, storage: dict[str, Any]) -> None:
     """Refuse a value of EXPORTS_DOWNLOAD that this storage does not support."""
-    if way == "accel" and storage["BACKEND"] != LOCAL:
+    if method == "accel" and storage["BACKEND"] != LOCAL:
         raise ImproperlyConfigured(
             "EXPORTS_DOWNLOAD=accel needs files that nginx can read, so a STORAGE_URL with "
             "file://. With s3:// set EXPORTS_DOWNLOAD to redirect or stream."
         )
-    if way == "redirect" and storage["BACKEND"] != S3:
+    if method == "redirect" and storage["BACKEND"] != S3:
         raise ImproperlyConfigured(
             "EXPORTS_DOWNLOAD=redirect needs a storage that signs links, so a STORAGE_URL with "
             "s3://. With file:// set EXPORTS_DOWNLOAD to accel or stream."

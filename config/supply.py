@@ -1,9 +1,9 @@
 """Detect a process that gets no connections to the database, for `/health/live`.
 
-A database that is down and a pool that is used up look alike: the process gets no connection. A
-restart helps only in the second case. So while there is no connection, a thread tries both ways
-every few seconds: past the pool, and through it. `/health/live` reads the result, and waits for
-nothing.
+If a process gets no connection, either the database is down or the pool is used up. A restart helps
+only in the second case. So after a failure a thread tries to connect every few seconds, directly
+and through the pool, until the process gets a connection. `/health/live` reads the result without
+waiting.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LIMIT_SECONDS = 30.0  # Three attempts in a row, as each waits ten seconds for the pool.
+LIMIT_SECONDS = 30.0  # Three attempts: each waits ten seconds for the pool.
 PAUSE_SECONDS = 5.0
 
 
 class Supply:
-    """Counts the seconds without a connection although the server accepts connections."""
+    """Measures for how long the process has got no connection although the server accepts some."""
 
     def __init__(
         self,
@@ -44,12 +44,11 @@ class Supply:
         self._lock = Lock()
         self._succeeded_at = clock()
         self._starved_since: float | None = None
-        # The result of the last attempt on the server. Before an attempt, both are false.
-        self._is_answering = self._is_away = False
+        self._server_is_up: bool | None = None  # None before the first attempt after a failure.
         self._is_watched = self._is_checking = False
 
     def watch(self) -> None:
-        """Investigate failures from now on. Only processes that answer `/health/live` need it."""
+        """Investigate failures from now on. Only processes that serve `/health/live` need this."""
         self._is_watched = True
 
     def succeeded(self) -> None:
@@ -63,7 +62,7 @@ class Supply:
         with self._lock:
             if self._starved_since is None:
                 self._starved_since = max(began, self._succeeded_at)
-                self._is_answering = self._is_away = False
+                self._server_is_up = None
             if self._is_watched and not self._is_checking:
                 self._is_checking = True
                 Thread(target=closes_connections(self.check), name="supply", daemon=True).start()
@@ -71,7 +70,7 @@ class Supply:
     def starved_seconds(self) -> float:
         """Return the seconds without a connection although the server answers, or 0."""
         with self._lock:
-            if self._starved_since is None or not self._is_answering:
+            if self._starved_since is None or not self._server_is_up:
                 return 0.0
             return self._clock() - self._starved_since
 
@@ -79,12 +78,13 @@ class Supply:
         """Try the server and the pool until the process gets a connection."""
         is_logged = False
         while True:
-            is_answering = self._server_answers()
+            is_up = self._server_answers()
             with self._lock:
-                if self._starved_since is not None and (self._is_away or not is_answering):
+                was_down = self._server_is_up is False
+                if self._starved_since is not None and (was_down or not is_up):
                     # Until now the server was down, which is no fault of this process.
                     self._starved_since = self._clock()
-                self._is_answering, self._is_away = is_answering, not is_answering
+                self._server_is_up = is_up
             self._try_pool()
             with self._lock:
                 if self._starved_since is None:
@@ -97,7 +97,7 @@ class Supply:
 
 
 def _server_answers() -> bool:
-    """Return whether the server accepts a connection past the pool."""
+    """Return whether the server accepts a connection that does not come from the pool."""
     backend: Any = connections[DEFAULT_DB_ALIAS]
     try:
         psycopg.connect(**backend.get_connection_params()).close()

@@ -1,14 +1,14 @@
 """Return database connections from all threads that Django uses under ASGI.
 
-Django closes the connections of a request in the request's own thread, when the request has
-finished. This misses three cases, in which a pool would never get the connection back:
+When a request has finished, Django closes the connections of the request's own thread. This misses
+three cases, in which a pool would get a connection back too late or never:
 
-- The default executor of asyncio, where Django renders pages for errors and logs refusals.
+- The default executor of asyncio, where Django renders error pages and logs refusals.
 - A request whose stream fails, or that the server cancels. Django sends no `request_finished`.
 - A streamed response. Its request would keep a connection until the last byte.
 
-A request has a thread only while it needs one (`RequestThread`). A waiting long poll or stream has
-none. tests/unit/test_threads.py lists all other threads of this project.
+A request has a thread only while it needs one (`RequestThread`), so a waiting long poll or stream
+has none. tests/unit/test_threads.py lists all other threads of this project.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# A thread ends after so many seconds without a call. Most requests are shorter.
+# A thread ends after this many seconds without a call. Most requests are shorter.
 IDLE_SECONDS = 0.5
 
 
 class CleanExecutor(ThreadPoolExecutor):
-    """A pool of threads that keep no connection between two calls."""
+    """A pool of threads that keep no database connection between two calls."""
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         return super().submit(closes_connections(fn), *args, **kwargs)
@@ -66,7 +66,7 @@ class RequestThread(Executor):
             if self.is_running:
                 self._changed.notify()
             else:
-                # If no thread can be started, the caller gets the error and the call is dropped.
+                # If no thread can be started, the call is dropped and the caller gets the error.
                 try:
                     Thread(target=closes_connections(self._run), name="request").start()
                 except RuntimeError:
@@ -108,7 +108,7 @@ class RequestThread(Executor):
 
 
 class CleanThreads:
-    """ASGI middleware: no thread of `application` keeps a connection."""
+    """ASGI middleware that lets no thread of `application` keep a database connection."""
 
     def __init__(self, application: Callable[..., Awaitable[None]]) -> None:
         self._application = application
@@ -120,16 +120,17 @@ class CleanThreads:
         if scope["type"] != "http":
             await self._application(scope, receive, send)
             return
-        # Daphne cancels a request ten seconds after its client has left, and again each second.
-        # Django notices the client's end itself, and finishes the request when its thread returns.
-        # A thread cannot be cancelled, so its connection can only be closed then.
+        # Daphne cancels a request ten seconds after its client has left, and again each second. A
+        # thread cannot be cancelled, and its connection can only be closed when it returns. So the
+        # request is shielded: Django itself notices that the client has left, and finishes the
+        # request when its thread returns.
         request = asyncio.create_task(self._finish(scope, receive, send))
         self._requests.add(request)
         request.add_done_callback(self._requests.discard)
         await asyncio.shield(request)
 
     def _clean_default_executor(self) -> None:
-        """Replace the executor of the event loop, which is known only during a call."""
+        """Replace the default executor of the event loop, which is known only during a request."""
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
             self._loop = loop
@@ -137,7 +138,7 @@ class CleanThreads:
 
     async def _finish(self, scope: Any, receive: Any, send: Any) -> None:
         thread = RequestThread()
-        # Django opens such a context as well. Inside this one, it has no effect.
+        # Django opens such a context, too. Inside this one, it has no effect.
         async with ThreadSensitiveContext(executor=thread):
             try:
                 await self._application(scope, receive, send)

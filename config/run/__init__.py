@@ -1,10 +1,10 @@
 """Run everything in one terminal until Ctrl-C: what `make run` does.
 
-`__main__` prepares the database and starts the manager, which is supervisord. It starts what
-`processes` lists, restarts processes that end, and stops all of them at a signal or when its
-parent is gone. Each process writes to a file, and `serving` shows the files in the terminal: losing
-the terminal stops nothing halfway. `kill_worker` kills the worker, to show that its export
-continues.
+`__main__` prepares the database and starts the manager, which is supervisord. The manager starts
+the processes that `processes` lists, restarts those that end, and stops all of them at a signal or
+when its parent has ended. Each process writes to a log file, and `serving` shows the files in the
+terminal. So a lost terminal interrupts no process. `kill_worker` kills the worker, to show that its
+export continues.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A lock on the directory with the data, so that only one `make run` uses it at a time."""
+"""A lock on the data directory, so that only one `make run` uses it at a time."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def claim(var_dir: Path, url: str) -> Iterator[int]:
-    """Lock `var_dir` for this run. Raise CannotRunError, with its URL, if another run has it.
+    """Lock `var_dir` for this run. Raise CannotRunError, with the other run's URL, if it is locked.
 
-    Yield the file descriptor of the lock. A process that inherits it holds the lock as well, so
-    the lock of a killed run lasts until its manager has stopped all processes.
+    Yield the file descriptor of the lock. A process that inherits the descriptor holds the lock,
+    too. So the lock of a killed run lasts until its manager has stopped all processes.
     """
     descriptor = os.open(var_dir / "run.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

@@ -1,6 +1,6 @@
 """Kill the worker of this checkout's `make run`, which is what `make kill-worker` does.
 
-SIGKILL leaves a worker no time to give back its export, as when a machine is lost.
+SIGKILL leaves a worker no time to give back its export, as if its machine had been lost.
 """
 
 from __future__ import annotations

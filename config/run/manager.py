@@ -3,8 +3,8 @@
     python -m config.run.manager CONFIGURATION PARENT
 
 It differs from the `supervisord` command in three ways, so that no process is left behind. SIGHUP
-stops it, where supervisord would restart everything. It stops when the process PARENT ends. On
-Linux its children are killed when it is killed.
+stops it, instead of restarting everything. It stops when the process PARENT ends. On Linux, its
+children are killed when it is killed.
 """
 
 # supervisor has no type hints.
@@ -26,15 +26,16 @@ from supervisor.supervisord import Supervisor
 
 
 class Options(ServerOptions):
-    # supervisord's own main() sets these before the first round of its loop. Here there is no other.
+    # supervisord's own main() sets these for the first round of its loop. Here it is the only
+    # round.
     first = True
     test = False
 
     def setpgrp(self) -> None:
         """Prepare a new child, before it runs its program. supervisord calls this in the child."""
         super().setpgrp()
-        # Until now the child has supervisord's handlers, which only record a signal. Without
-        # these lines a child that is told to stop now would run on until `stopwaitsecs`.
+        # Until now the child has supervisord's handlers, which only record a signal. Without these
+        # lines, a child that gets SIGTERM now would run until `stopwaitsecs` have passed.
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         while recorded := self.get_signal():
             if recorded == signal.SIGTERM:

@@ -1,4 +1,4 @@
-"""What `make run` needs before the processes start: a port, a directory, tables, data, users."""
+"""Prepare what the processes of `make run` need: a port, a directory, tables, data and users."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def port_from(text: str) -> int:
 def ensure_free(port: int) -> None:
     """Raise CannotRunError if another program uses the port."""
     with socket.socket() as probe:
-        # Daphne sets this option, too. Closed connections of an earlier run do not block the port.
+        # As for Daphne, closed connections of an earlier run must not block the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
@@ -48,7 +48,7 @@ def ensure_free(port: int) -> None:
 
 @contextmanager
 def private_directory(path: Path) -> Iterator[None]:
-    """Create a directory for sockets, and delete it afterwards with sockets of killed servers."""
+    """Create a directory for sockets. Delete it afterwards, with the sockets of killed servers."""
     try:
         embedded.make_private(path)
     except PermissionError as error:
@@ -70,7 +70,7 @@ def prepare_database() -> None:
         call_command("migrate", interactive=False, verbosity=0)
         call_command("load_demo")
         if settings.DEBUG:
-            with push.muted():  # Valkey, which would carry changes of rights, does not run yet.
+            with push.muted():  # Valkey does not run yet, so changes of rights cannot be pushed.
                 call_command("create_demo_accounts", stdout=io.StringIO())
         else:
             say("Collecting the static files.")

@@ -31,14 +31,14 @@ class Process:
     name: str
     command: str
     is_service: bool = False  # Services start before the other processes, and stop after them.
-    hidden: Sequence[str] = ()  # The terminal shows no line that contains one of these.
+    hidden: Sequence[str] = ()  # The terminal omits lines that contain one of these texts.
 
     def log(self, log_dir: Path) -> Path:
         return log_dir / f"{self.name}.log"
 
 
 def processes(port: int, log_level: str, valkey_socket: Path | None) -> list[Process]:
-    """Return the processes to start. Without `valkey_socket`, REDIS_URL names a running server."""
+    """Return the processes to start. Without `valkey_socket`, the server of REDIS_URL is used."""
     python = shlex.quote(sys.executable)
     celery = "-m celery --quiet --app config"
     # `make run` is no deployment, so a worker that runs as root needs no warning.
@@ -55,12 +55,12 @@ def processes(port: int, log_level: str, valkey_socket: Path | None) -> list[Pro
             "worker",
             f"{python} -W {as_root} {celery} worker --queues exports,exports-help"
             f" --loglevel {log_level} --pool prefork --concurrency {WORKERS}"
-            # Looking for other workers would take a second, and there are none.
+            # There are no other workers, and looking for them would take a second.
             " --without-gossip --without-mingle",
         ),
         Process(
             "beat",
-            # With a pid file, beat would not start again after a crash.
+            # With a pid file, beat would not start after a crash.
             f"{python} {celery} beat --loglevel WARNING --pidfile ''",
         ),
     ]
@@ -83,7 +83,7 @@ def config_text(
     listed: Sequence[Process], var_dir: Path, log_dir: Path, manager_socket: Path
 ) -> str:
     """Return the configuration for supervisord."""
-    users = [process.name for process in listed if not process.is_service]
+    grouped = [process.name for process in listed if not process.is_service]
     sections = [
         _section(
             "supervisord",
@@ -98,7 +98,7 @@ def config_text(
             # Without this option, supervisord warns when it runs as root.
             **({"user": "root"} if os.geteuid() == 0 else {}),
         ),
-        # `kill_worker` asks supervisord for the worker by this socket. Its directory is private.
+        # `kill_worker` gets the worker's process id over this socket. Its directory is private.
         _section("unix_http_server", file=manager_socket),
         _section(
             "rpcinterface:supervisor",
@@ -106,7 +106,7 @@ def config_text(
         ),
         *(_program(process, log_dir) for process in listed),
         # The processes of a group are stopped at the same time.
-        _section("group:waybill", programs=",".join(users), priority="20"),
+        _section("group:waybill", programs=",".join(grouped), priority="20"),
     ]
     return "\n".join(["; `make run` overwrites this file.", *sections])
 
@@ -117,11 +117,11 @@ def _program(process: Process, log_dir: Path) -> str:
         command=process.command,
         priority="10" if process.is_service else "20",
         autorestart="true",
-        # supervisord tries for ever, because what keeps a process from starting may end. It
-        # waits a second longer before each attempt.
+        # supervisord never gives up, because the obstacle to a start may go away. Before each
+        # attempt it waits a second longer.
         startretries="1000000",
-        # Only the first process gets the signal, since it stops its own children. After
-        # `stopwaitsecs` the whole group is killed.
+        # Only the process itself gets the signal, because it stops its own children. After
+        # `stopwaitsecs` its whole process group is killed.
         stopsignal="TERM",
         stopasgroup="false",
         killasgroup="true",

@@ -31,7 +31,7 @@ def serve(port: int, claimed: int, stop: Stop) -> int:
     var_dir = settings.VAR_DIR
     log_dir = var_dir / "log"
     log_dir.mkdir(mode=0o700, exist_ok=True)
-    # With REDIS_URL, a server runs elsewhere.
+    # With REDIS_URL, another server is used.
     valkey_socket = None if "REDIS_URL" in os.environ else embedded.valkey_socket(var_dir)
     listed = processes(port, settings.LOG_LEVEL, valkey_socket)
     config = var_dir / "supervisord.conf"
@@ -41,7 +41,7 @@ def serve(port: int, claimed: int, stop: Stop) -> int:
         logs = {
             process.name: opened.enter_context(closing(Log(process.log(log_dir), process.hidden)))
             for process in listed
-            # The log of a service does not help somebody who looks at exports.
+            # The logs of services say nothing about exports.
             if not process.is_service
         }
         own_log = log_dir / f"{MANAGER}.log"
@@ -82,7 +82,7 @@ def start_manager(config: Path, log: Path, claimed: int) -> subprocess.Popen[byt
 def stop_manager(manager: subprocess.Popen[bytes], logs: dict[str, Log]) -> None:
     """Stop all processes, and return when they have stopped."""
     manager.terminate()
-    # The services stop after the other processes, so the time doubles.
+    # Services stop after the other processes, so a stop may take twice as long.
     kill_at = time.monotonic() + 2 * STOP_SECONDS + 5
     while manager.poll() is None:
         if time.monotonic() > kill_at:
@@ -92,6 +92,6 @@ def stop_manager(manager: subprocess.Popen[bytes], logs: dict[str, Log]) -> None
 
 
 def greet(port: int, stop: Stop) -> None:
-    """Welcome the user once everything answers. This function runs in a thread."""
+    """Welcome the user when everything is ready. Runs in a thread."""
     if wait_until_ready(port, settings.ALLOWED_HOSTS, lambda: stop.requested):
         say(welcome(f"http://{HOST}:{port}/", debug=settings.DEBUG))

@@ -1,9 +1,9 @@
-"""When to stop: after a signal, when the terminal is gone, or when make stops.
+"""Decide when to stop: after a signal, when the terminal is gone, or when make stops.
 
 A closed terminal sends SIGHUP to the first process of its session, and Ctrl-C sends SIGINT to all
-processes in the foreground. With make in between, neither may arrive here: make passes on SIGTERM
-only, and after any other signal waits until its child ends. So a thread watches make and the
-terminal as well.
+processes in the foreground. If make started this process, neither signal may arrive here: make
+passes on only SIGTERM, and after any other signal it waits until its child ends. So a thread also
+watches make and the terminal.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ PAUSE_SECONDS = 0.5
 
 
 class Stopped(BaseException):
-    """A signal asked this process to stop. The main thread gets it at any line."""
+    """This process must stop, because it got a signal. Raised in the main thread, at any line."""
 
 
 class Stop:
-    """Records whether a signal has asked this process to stop. No signal ends the process.
+    """Records whether this process must stop. No signal ends the process by itself.
 
-    At first a signal also raises Stopped in the main thread, which cuts long work short. After
+    At first a signal also raises Stopped in the main thread, which interrupts long work. After
     `only_record()` it only sets `requested`.
     """
 
     def __init__(self) -> None:
         self.requested = False
         self._raises = True
-        # nohup sets this: then the process outlives its terminal.
+        # nohup makes a process ignore SIGHUP, so that it outlives its terminal.
         survives_hangup = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
         for number in SIGNALS:
             if number != signal.SIGHUP or not survives_hangup:
                 signal.signal(number, self._receive)
-        surroundings = Surroundings(with_terminal=not survives_hangup)
-        threading.Thread(target=surroundings.watch, daemon=True).start()
+        watcher = LauncherWatcher(with_terminal=not survives_hangup)
+        threading.Thread(target=watcher.watch, daemon=True).start()
 
     def only_record(self) -> None:
-        """Raise no more exceptions, because from now on there are processes to stop in order."""
+        """Raise no more exceptions, because from now on there are processes to stop."""
         self._raises = False
 
     def _receive(self, _number: int, _frame: FrameType | None) -> None:
@@ -56,8 +56,8 @@ class Stop:
             raise Stopped
 
 
-class Surroundings:
-    """The terminal and the make from which this process was started."""
+class LauncherWatcher:
+    """Watches the terminal and the make that started this process."""
 
     def __init__(self, *, with_terminal: bool) -> None:
         self._terminals = [fd for fd in (0, 1, 2) if with_terminal and os.isatty(fd)]

@@ -18,8 +18,8 @@ def say(line: str) -> None:
     """Write a line to standard output. A character that its encoding lacks becomes "?".
 
     Control characters are escaped, because a process may write text that its logging has not
-    escaped. If nobody can read the output any more, this process gets SIGHUP, as for a closed
-    terminal, and writes nothing from then on.
+    escaped. If the output is closed, this process gets SIGHUP, as for a closed terminal, and writes
+    nothing from then on.
     """
     encoding = sys.stdout.encoding
     try:
@@ -35,7 +35,7 @@ def say(line: str) -> None:
 class Log:
     """Follows the log file of a process from its current end.
 
-    The file need not exist yet. When it is full, it is renamed, and the new file is followed.
+    The file need not exist yet. supervisord renames a full file; then the new file is followed.
     """
 
     def __init__(self, path: Path, hidden: Sequence[str] = ()) -> None:

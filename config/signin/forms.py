@@ -8,11 +8,11 @@ from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.forms import AuthenticationForm
 from django.core.validators import MaxLengthValidator
 
-MAX_PASSWORD = 4096  # characters, as in a fix of Django for costly hashes of long passwords
+MAX_PASSWORD = 4096  # Characters. Hashing a much longer password would take too long.
 
 
 class BoundedPassword:
-    """Refuses a password over MAX_PASSWORD before it is hashed."""
+    """Refuses a password of more than MAX_PASSWORD characters before it is hashed."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -1,6 +1,6 @@
-"""Django's password hasher with a limit of hashes that run at once in one process.
+"""Django's password hasher, with a limit on how many hashes run at once in one process.
 
-By design a hash takes a core for half a second. A thread that waits for its turn takes none.
+By design, a hash takes a core for half a second. A thread that waits for a slot takes no core.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _slots = BoundedSemaphore(settings.SIGNIN_HASHES)
 
 
 class BoundedPBKDF2PasswordHasher(PBKDF2PasswordHasher):
-    """Has the algorithm and the name of its base, so both read each other's hashes."""
+    """Uses the algorithm and the name of its base class, so each can check the other's hashes."""
 
     def encode(self, password: str, salt: str, iterations: int | None = None) -> str:
         with _slots:

@@ -1,7 +1,7 @@
-"""Notify users of failed attempts to sign in with their name, once a day at most.
+"""Notify users of failed attempts to sign in under their name, at most once a day.
 
-A user gets the notification after WORTH_TELLING failures; and at the next sign-in, if there were
-that many again since the last notification.
+A user is notified after MIN_FAILURES failures. Later failures are counted from zero. When a day has
+passed and there were MIN_FAILURES again, the next failure or sign-in causes another notification.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 TYPE = "signin.failed"
-WORTH_TELLING = 5  # Fewer failures are typing errors.
-PAUSE = timedelta(days=1)  # between two notifications
-KEPT = timedelta(days=7)  # How long failures are kept, to be counted here.
+MIN_FAILURES = 5  # Fewer failures are probably typing errors.
+PAUSE = timedelta(days=1)  # The minimum time between two notifications.
+KEPT = timedelta(days=7)  # Failures are stored for this time, to be counted here.
 
 
 def register() -> None:
@@ -38,7 +38,7 @@ def register() -> None:
 
 
 def failed(name: str, address: str | None) -> None:
-    """Count a failure with the name of an active user, and notify them of several.
+    """Store a failed sign-in if `name` is an active user, and notify them after several.
 
     Other names are not stored, because anybody could fill the table with them.
     """
@@ -50,17 +50,17 @@ def failed(name: str, address: str | None) -> None:
 
 
 def signed_in(user: User) -> None:
-    """Notify `user` of failures before this sign-in, if no notification has mentioned them."""
+    """Notify `user` of failures before this sign-in that no notification has counted."""
     _notify(user)
 
 
 def _notify(user: User) -> None:
-    if _failures(user, timezone.now() - KEPT).count() < WORTH_TELLING:
+    if _failures(user, timezone.now() - KEPT).count() < MIN_FAILURES:
         return
     name = access.user_stream(user)
     with atomic():
         current_cursor(name)  # Creates the stream if it does not exist yet.
-        # Locked, so that two failures at once cause one notification.
+        # The lock keeps two failures at once from causing two notifications.
         stream = Stream.objects.select_for_update().get(name=name)
         last_notice = Event.objects.filter(stream=stream, type=TYPE).order_by("-offset").first()
         now = timezone.now()
@@ -68,7 +68,7 @@ def _notify(user: User) -> None:
             return
         since = max(last_notice.at, now - KEPT) if last_notice else now - KEPT
         failures = _failures(user, since)
-        if (times := failures.count()) < WORTH_TELLING:
+        if (times := failures.count()) < MIN_FAILURES:
             return
         last = failures.order_by("-attempt_time")[0]
         data = {"times": times, "address": last.ip_address, "at": last.attempt_time.isoformat()}

@@ -1,8 +1,8 @@
 """A bounded queue for requests that check a password, so that they delay no other request.
 
-`hashing` alone would limit the work of the processor as well. But a request that waits there
-holds a thread and a connection to the database, and fifty of them would use up a pool. Here
-requests wait before they take a connection, in turn, and only a few of each client.
+`hashing` also limits the load of the processor. But a request that waits there holds a thread and a
+connection to the database, and fifty such requests would use up a pool. Here requests wait, in the
+order of their arrival and only a few from each client, before they take a connection.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 FORMS = ("login", "admin:login", "admin:password_change")
 MAX_BYTES = 64 * 1024  # A name, a password of 4096 characters and a CSRF token take far less.
-MAX_WAITING = 20  # in one process; the last of them waits for about ten seconds
-MAX_OF_CLIENT = 5  # of one address. They run in turn, so that each sees the failures before it.
+MAX_WAITING = 20  # Requests in one process. The last one waits for about ten seconds.
+MAX_OF_CLIENT = 5  # Requests from one network address.
 RETRY_SECONDS = 5
 
 
@@ -41,7 +41,7 @@ class Busy(Exception):
 
 
 class Slots:
-    """The queue of one event loop: at most `at_once` requests run, and the others wait in turn."""
+    """The queue of one event loop: at most `at_once` requests run, and the others wait."""
 
     def __init__(self, at_once: int) -> None:
         self._semaphore = asyncio.Semaphore(at_once)
@@ -64,7 +64,11 @@ class Slots:
 
 
 class SignInSlots:
-    """Middleware, after LocaleMiddleware for the language, and before any that needs the database."""
+    """Middleware that lets requests with a password wait for a slot.
+
+    It must follow LocaleMiddleware, which sets the language of its error pages, and precede all
+    middleware that needs the database.
+    """
 
     async_capable = sync_capable = True
 
@@ -76,11 +80,11 @@ class SignInSlots:
 
     def __call__(self, request: HttpRequest) -> Any:
         if iscoroutinefunction(self):
-            return self._answer(request)
+            return self._respond(request)
         # Under WSGI every request has a thread anyway, and `hashing` limits the work.
         return _too_large(request) or self._get_response(request)
 
-    async def _answer(self, request: HttpRequest) -> Any:
+    async def _respond(self, request: HttpRequest) -> Any:
         if not _checks_password(request):
             return await self._get_response(request)
         if (refused := _too_large(request)) is not None:

@@ -1,12 +1,14 @@
 """Limit failed sign-ins: django-axes with a limit for each of three counts.
 
-- Name and address together: 5. Only a person who mistypes is affected.
-- Address: 30. This stops an attacker who tries many names, but not an office with one address.
-- Name: 50 from all addresses. This slows an attacker with many addresses. Addresses from which
+- 5 for a name and an address together. This affects only the user who mistypes a password.
+- 30 for an address. This stops an attacker who tries many names, but not an office with one
+address.
+- 50 for a name, from all addresses. This slows an attacker with many addresses. Addresses from
+which
   the user has signed in within 30 days are exempt, so nobody can lock users out of the places
   where they work.
 
-A count ends after 15 minutes without another failure. Attempts during a lock are not counted,
+A count is reset after 15 minutes without another failure. Attempts during a lock are not counted,
 so nobody can prolong it, and they run no password hasher.
 """
 
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-KNOWN_FOR = timedelta(days=30)  # How long an address of a successful sign-in is known.
+KNOWN_FOR = timedelta(days=30)  # An address is known for this time after a successful sign-in.
 
 
 class Count(NamedTuple):
@@ -51,9 +53,9 @@ class Count(NamedTuple):
 
 
 class Backend(AxesStandaloneBackend):  # type: ignore[misc]
-    """Refuse locked-out clients before any other backend runs a password hasher.
+    """Refuses locked-out clients before any other backend runs a password hasher.
 
-    A program that checks a password without a request has no address, and is not throttled.
+    A program that checks a password without a request has no address, so it is not throttled.
     """
 
     def authenticate(
@@ -68,17 +70,17 @@ class Backend(AxesStandaloneBackend):  # type: ignore[misc]
 
 
 class Handler(AxesDatabaseHandler):  # type: ignore[misc]
-    """Gives each count of Axes its own limit, and logs and reports failures."""
+    """Gives each count of Axes its own limit, logs failures and notifies users."""
 
     def get_failures(self, request: HttpRequest, credentials: dict[str, Any] | None = None) -> int:
-        """Return the count nearest to its limit, scaled to the one limit that Axes knows."""
+        """Return the count that is nearest to its limit, scaled to the only limit of Axes."""
         return max(
             count.failures * PAIR_FAILURES // count.limit
             for count in self._counts(request, credentials)
         )
 
     def retry_after(self, request: HttpRequest, credentials: dict[str, Any] | None) -> int:
-        """Return the seconds until the client may try again, without further failures."""
+        """Return the seconds until the client may try again."""
         ends = [
             (count.newest + COOL_OFF - timezone.now()).total_seconds()
             for count in self._counts(request, credentials)
@@ -99,7 +101,7 @@ class Handler(AxesDatabaseHandler):  # type: ignore[misc]
         was_locked = getattr(request, "axes_locked_out", False)
         super().user_login_failed(sender, credentials, request, **kwargs)
         if was_locked:
-            return  # It is not counted, and the lock was logged when it began.
+            return  # This attempt is not counted. The lock was logged when it began.
         name, address = get_client_username(request, credentials) or "", client_address(request)
         # repr() escapes control characters and characters that change the direction of text.
         logger.warning("Sign-in failed: name %r, address %s.", name[:150], address)
@@ -122,7 +124,7 @@ class Handler(AxesDatabaseHandler):  # type: ignore[misc]
     def reset_user_attempts(
         self, request: HttpRequest, credentials: dict[str, Any] | None = None
     ) -> int:
-        """Delete the failures of this name and address only.
+        """Delete only the failures of this name together with this address.
 
         Otherwise attackers could reset the count of their address with an account of their own.
         """
@@ -140,7 +142,7 @@ class Handler(AxesDatabaseHandler):  # type: ignore[misc]
 
 
 def prune() -> None:
-    """Delete rows of django-axes that no longer count. Two calls at once do no harm."""
+    """Delete rows of django-axes that no longer count. Safe to run twice at once."""
     now = timezone.now()
     for model, age in (
         (AccessAttempt, COOL_OFF),
@@ -151,12 +153,12 @@ def prune() -> None:
 
 
 def _forget_browser(request: HttpRequest) -> None:
-    """Drop headers that the client chooses. Axes would store a row for each new value."""
+    """Hide headers of the client's choice, because Axes would store a row for each new value."""
     request.axes_user_agent = request.axes_http_accept = ""  # type: ignore[attr-defined]
 
 
 def _is_known(request: HttpRequest, credentials: dict[str, Any] | None) -> bool:
-    """Return whether the user of that name has recently signed in from the client's address."""
+    """Return whether the named user has recently signed in from the client's address."""
     known: bool = AccessLog.objects.filter(
         username=get_client_username(request, credentials),
         ip_address=client_network(request),
@@ -166,14 +168,14 @@ def _is_known(request: HttpRequest, credentials: dict[str, Any] | None) -> bool:
 
 
 def client_network(request: HttpRequest) -> str | None:
-    """Return the client's IPv4 address, or its IPv6 network (AXES_CLIENT_IP_CALLABLE)."""
+    """Return the client's IPv4 address or IPv6 network. The setting AXES_CLIENT_IP_CALLABLE."""
     return network_of(client_address(request))
 
 
 def locked_out(request: HttpRequest, *_given: Any) -> HttpResponse:
-    """Return a page that says when to try again (AXES_LOCKOUT_CALLABLE)."""
+    """Return a page that says when to try again. The setting AXES_LOCKOUT_CALLABLE."""
     handler = AxesProxyHandler.get_implementation()
-    # Axes passes the credentials as well, but under ASGI in the wrong position.
+    # Axes passes the credentials, too, but under ASGI in the wrong position.
     credentials = getattr(request, "axes_credentials", None)
     seconds = handler.retry_after(request, credentials)
     minutes = math.ceil(seconds / 60)

@@ -302,7 +302,7 @@ def notices(user):
 
 @pytest.mark.proves("user-hears-of-failed-signins")
 def test_user_is_notified_of_failures_once_a_day(user, monkeypatch):
-    fail(notice.WORTH_TELLING - 1, HOME)
+    fail(notice.MIN_FAILURES - 1, HOME)
     assert notices(user) == []
 
     for address in addresses(10):

@@ -14,7 +14,7 @@ from config.request_limits import (
     BURST_SECONDS,
     CLIENT_ERROR,
     DEBT_SECONDS,
-    MOST_CLIENTS,
+    MAX_CLIENTS,
     PENALTY_DEBT_SECONDS,
     PENALTY_SECONDS,
     REFUSED,
@@ -384,11 +384,11 @@ async def test_zero_disables_the_limit(site, settings):
 
 
 async def test_old_clients_are_forgotten(site):
-    for number in range(MOST_CLIENTS + 1):
+    for number in range(MAX_CLIENTS + 1):
         site.learns = number
         await site.request(b"sessionid=%d" % number)
 
-    assert len(site.limiter._buckets) == MOST_CLIENTS
+    assert len(site.limiter._buckets) == MAX_CLIENTS
 
 
 async def test_refusals_are_logged_once_a_minute(site, clock, caplog):

@@ -193,7 +193,7 @@ def test_readiness_check_uses_an_allowed_host(allowed: list[str], host: str) -> 
 def test_long_wait_names_the_missing_part_once(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(readiness, "PATIENCE", 0.0)
+    monkeypatch.setattr(readiness, "REPORT_AFTER", 0.0)
     monkeypatch.setattr(readiness, "PAUSE_SECONDS", 0.01)
 
     with web(NO_WORKER, NO_WORKER, NO_WORKER, ALL_WELL) as (port, _):
