@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 
 class Account(NamedTuple):
-    name: str  # The password is the same.
-    rights: str  # A description of the other fields.
+    name: str  # This is also the password.
+    rights: str  # A description of the fields below.
     is_staff: bool = False
     is_superuser: bool = False
     permissions: tuple[str, ...] = ()

@@ -11,8 +11,8 @@ from demo.models import Airline, Airport, Flight, Plane, Weather
 from exports.admin import ExportMixin
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # It is not generic at run time.
-    """Shows data to users with the view permission. Not even superusers can change it."""
+class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Not generic at run time.
+    """Shows rows to users with the view permission. Not even superusers can change them."""
 
     show_full_result_count = False  # Every page would count the whole table.
 
@@ -41,8 +41,8 @@ class FlightAdmin(ExportMixin, ReadOnlyAdmin):
         "distance",
     ]
     list_select_related = ["carrier"]
-    ordering = ["date", "id"]  # In the order of keys, October follows January.
-    # The filter shows only the three airports with departures, out of 1 458.
+    ordering = ["date", "id"]  # By `id` alone, October would follow January.
+    # The filter offers only the three airports with departures, out of 1 458.
     list_filter = ["carrier", ("origin", admin.RelatedOnlyFieldListFilter)]
     date_hierarchy = "date"
     search_fields = ["=tailnum", "=flight", "=dest_code"]
@@ -50,7 +50,7 @@ class FlightAdmin(ExportMixin, ReadOnlyAdmin):
         "Search by tail number (N14228), flight number (1545) or destination (SJU)."
     )
 
-    # Names of airports would leave no room for the delays, so the list shows codes.
+    # The list shows the codes of airports, because their names would leave no room for the delays.
     @admin.display(description=_("from"), ordering="origin")
     def from_(self, flight: Flight) -> str:
         return flight.origin_id

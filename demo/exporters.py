@@ -1,4 +1,4 @@
-"""The exporters of the demo. An export needs no more than a class like these."""
+"""The exporters of the demo. A class like these is all that an export needs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from exports.exporters import Column, Exporter, register
 
 
 def mph(distance: int, air_time: int | None) -> float | None:
-    """Return the mean speed over `distance` miles in `air_time` minutes; None if never landed."""
+    """Return the mean speed over `distance` miles in `air_time` minutes, or None without a time."""
     return round(distance * 60 / air_time, 1) if air_time else None
 
 

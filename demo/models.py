@@ -1,8 +1,7 @@
-"""Flights from New York's three airports in 2013, with the names of the data set.
+"""Flights from New York's three airports in 2013. Fields are named as in the data set.
 
 `data/README.md` names the source. `NA` in the files is NULL here. Numbers with a fraction are
-floats: a float returns exactly the digits of the data set, while a DecimalField would pad or cut
-them.
+floats, which keep exactly the digits of the data set. A DecimalField would pad or cut them.
 """
 
 from __future__ import annotations
@@ -71,7 +70,7 @@ class Plane(models.Model):
 
 
 class Flight(models.Model):
-    """A scheduled departure. `id` is its position in the data set, so it is the same everywhere.
+    """A scheduled departure. `id` is its position in the data set, the same in all databases.
 
     Times of day are numbers such as 517 for 5:17, in the time zone of the airport. A TimeField
     cannot hold them, because midnight is 2400. A cancelled flight has no `dep_time`.
@@ -88,9 +87,9 @@ class Flight(models.Model):
     )
     flight = models.SmallIntegerField(_("flight number"))
     tailnum = models.CharField(_("tail number"), max_length=6, null=True)  # noqa: DJ001 - NA is NULL
-    # For 50 094 flights the data set has no plane with their tail number. For 7 602 flights to
-    # Puerto Rico and the Virgin Islands it has no airport. So the codes are stored as well as
-    # the keys, and null=True makes each join a LEFT JOIN, so that no export drops a flight.
+    # The data set lacks the planes of 50 094 flights with a tail number, and the airports of 7 602
+    # flights to Puerto Rico and the Virgin Islands. So the codes are stored besides the keys.
+    # Because of null=True, each join is a LEFT JOIN, so that no export drops a flight.
     plane = models.ForeignKey(
         Plane,
         null=True,

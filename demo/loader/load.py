@@ -1,4 +1,4 @@
-"""Load the files in one transaction, so that a killed load leaves nothing behind."""
+"""Load the files in one transaction, so that a load that is killed leaves no rows."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ BATCH_ROWS = 2_000  # Progress is reported after each batch.
 
 class Report(Protocol):
     def __call__(self, table: str, done: int, total: int) -> None:
-        """Report that `done` of `total` rows of a table are written. The first call has no rows."""
+        """Report that `done` of `total` rows of a table exist. First called before any write."""
 
 
 def missing(
     *, flights: int | None = None, tables: Sequence[Table] = TABLES
 ) -> list[tuple[Table, int, int]]:
-    """Return the tables that are not full, with their numbers of rows: existing and required.
+    """Return the tables that are not full, with their existing and required numbers of rows.
 
     `flights` limits the required flights. A table with additional rows counts as full. The call
     takes milliseconds.
@@ -41,9 +41,9 @@ def missing(
         total = table.source.rows
         if table.model is Flight and flights is not None:
             total = min(flights, total)
-        have = table.model._default_manager.count()
-        if have < total:
-            found.append((table, have, total))
+        existing = table.model._default_manager.count()
+        if existing < total:
+            found.append((table, existing, total))
     return found
 
 
@@ -51,28 +51,28 @@ def missing(
 def load(report: Report, *, flights: int | None = None, tables: Sequence[Table] = TABLES) -> None:
     """Fill the tables that are not full. Raise DamagedFileError before anything is written.
 
-    A load writes all rows or none, in the order of their file. So a table with n rows has the
-    first n, and a load with more flights continues there.
+    A load writes all rows or none, in the order of their file. So a table with n rows has the first
+    n rows of its file, and a load of more flights continues after them.
     """
-    # Of two loads at once the second waits here, and then finds nothing missing.
+    # If two loads run at once, the second one waits here, and then finds no missing rows.
     ContentType.objects.select_for_update().get(app_label="demo", model="flight")
     work = missing(flights=flights, tables=tables)
-    for table, _have, _total in work:
+    for table, _existing, _total in work:
         table.source.verify()
-    for table, have, total in work:
-        _fill(table, have, total, report)
+    for table, existing, total in work:
+        _fill(table, existing, total, report)
 
 
-def _fill(table: Table, have: int, total: int, report: Report) -> None:
-    done = have
+def _fill(table: Table, existing: int, total: int, report: Report) -> None:
+    done = existing
     report(table.source.name, done, total)
-    rows = islice(_rows(table), have, total)
+    rows = islice(_rows(table), existing, total)
     with connection.cursor() as cursor:
         while batch := list(islice(rows, BATCH_ROWS)):
             _write(cursor, table, batch)
             done += len(batch)
             report(table.source.name, done, total)
-        # The sequences of PostgreSQL do not notice explicit keys.
+        # Explicit keys do not advance the sequences of PostgreSQL.
         for statement in connection.ops.sequence_reset_sql(no_style(), [table.model]):
             cursor.execute(statement)
 
@@ -86,8 +86,8 @@ def _write(cursor: Any, table: Table, batch: list[tuple[Any, ...]]) -> None:
     columns = ", ".join(name(str(field.column)) for field in _fields(table))
     into = f"{name(table.model._meta.db_table)} ({columns})"
     if connection.vendor == "postgresql":
-        # INSERT needs a round trip for every row, and takes twice as long. Django does not wrap
-        # copy(), so without wrap_database_errors its errors would be psycopg's.
+        # INSERT takes twice as long, because it needs a round trip for every row. Django does not
+        # wrap copy(): without wrap_database_errors, it would raise psycopg's errors.
         with connection.wrap_database_errors, cursor.copy(f"COPY {into} FROM STDIN") as copy:
             for row in batch:
                 copy.write_row(row)
@@ -101,12 +101,12 @@ def _rows(table: Table) -> Iterator[tuple[Any, ...]]:
 
     An automatic key is the number of the row, so that it is the same in every database.
     """
-    complete = table.completion()
+    complete_row = table.completion()
     numbered = isinstance(table.model._meta.pk, AutoField)
     columns = [
         (field.attname, _value_of(field)) for field in _fields(table)[1 if numbered else 0 :]
     ]
-    for number, row in enumerate(map(complete, table.source.read()), start=1):
+    for number, row in enumerate(map(complete_row, table.source.read()), start=1):
         values = [value_of(row[column]) for column, value_of in columns]
         yield (number, *values) if numbered else tuple(values)
 

@@ -1,4 +1,4 @@
-"""The compressed CSV files, with their known numbers of rows and digests."""
+"""The compressed CSV files of the data set. Their numbers of rows and digests are known."""
 
 from __future__ import annotations
 
@@ -46,6 +46,6 @@ class Source:
             )
 
     def read(self) -> Iterator[Row]:
-        """Yield the rows in order, as text by column. Only one row is in memory at a time."""
+        """Yield the rows in order, as dicts of text. Only one row is in memory at a time."""
         with lzma.open(self.path, "rt", encoding="utf-8", newline="") as file:
             yield from csv.DictReader(file)

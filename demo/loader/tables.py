@@ -1,4 +1,4 @@
-"""Which file fills which table, and what is not simply copied."""
+"""The file for each table, and the columns that are not copied unchanged."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from demo.models import Airline, Airport, Flight, Plane, Weather
 if TYPE_CHECKING:
     from django.db.models import Model
 
-# Adds values to a row of the file: renamed columns, and columns that only the table has.
+# A function that adds values to a row of the file: renamed columns, and columns of only the table.
 Complete = Callable[[Row], Row]
 
 
-def as_it_is() -> Complete:
+def unchanged() -> Complete:
     return lambda row: row
 
 
@@ -46,11 +46,11 @@ def flights() -> Complete:
 class Table:
     model: type[Model]
     source: Source
-    # Called after the tables before this one are full.
-    completion: Callable[[], Complete] = as_it_is
+    # Returns the function that completes rows. Called when the tables before this one are full.
+    completion: Callable[[], Complete] = unchanged
 
 
-# Each table refers to earlier ones only.
+# Foreign keys of a table refer only to tables before it.
 TABLES = (
     Table(
         Airline,

@@ -38,7 +38,7 @@ def _create(account: Account) -> str:
         return "exists; not changed"
     user = User.objects.create_user(
         account.name,
-        f"{account.name}@example.com",  # With an address, beat writes e-mails to var/mail.
+        f"{account.name}@example.com",  # For e-mails, which beat writes to var/mail.
         password=account.name,
         is_staff=account.is_staff,
         is_superuser=account.is_superuser,
