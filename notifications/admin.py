@@ -33,19 +33,20 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
     from django.utils.safestring import SafeString
 
-SEARCHED = 20_000  # The newest events or entries that a search without an index reads.
-SHOWN = 120  # Characters of the data in a list.
-COUNTED = 10_000  # Entries of the audit trail that the list counts and has pages for.
-ACTORS = 50  # Actors that the filter offers.
+MAX_SEARCHED = 20_000  # A search without an index reads this many of the newest events or entries.
+MAX_SHOWN = 120  # Characters of the data in a list.
+MAX_COUNTED = 10_000  # The list of the audit trail counts this many entries. Others have no page.
+MAX_ACTORS = 50  # Actors that the filter offers.
 
-# Formatted in the language of the page: 20,000 or 20.000.
-SEARCHED_TEXT = lazy(lambda: number_format(SEARCHED, force_grouping=True), str)()
+# In the language of the page: 20,000 or 20.000.
+SEARCHED_TEXT = lazy(lambda: number_format(MAX_SEARCHED, force_grouping=True), str)()
 
 
-class CascadeOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Not generic when it runs.
+class CascadeOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Not generic at run time.
     """For rows that are deleted only together with their user, and not on their own pages.
 
-    When somebody deletes a user, the admin checks the delete permission of each related row.
+    When an administrator deletes a user, the admin checks the delete permission of each related
+    row.
     """
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -56,7 +57,7 @@ class CascadeOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Not gener
         return admin.ModelAdmin.has_delete_permission(self, request, obj)
 
 
-class MachineOwnedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Not generic when it runs.
+class MachineOwnedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Not generic at run time.
     """For rows that only code writes: they are read-only in the admin."""
 
     show_full_result_count = False  # It would count the whole table on every page.
@@ -85,14 +86,14 @@ class StreamAdmin(MachineOwnedAdmin):
 
     @admin.display(description=_("events"))
     def events(self, stream: Stream) -> SafeString:
-        return _found(stream, Event, _("Events"))
+        return _link_to(stream, Event, _("Events"))
 
     @admin.display(description=_("retained values"))
     def values(self, stream: Stream) -> SafeString:
-        return _found(stream, Retained, _("Retained values"))
+        return _link_to(stream, Retained, _("Retained values"))
 
 
-def _found(stream: Stream, model: type[Event | Retained], text: _StrPromise) -> SafeString:
+def _link_to(stream: Stream, model: type[Event | Retained], text: _StrPromise) -> SafeString:
     """Return a link to the list of `model`, filtered by `stream`."""
     url = reverse(f"admin:notifications_{model._meta.model_name}_changelist")
     return format_html('<a href="{}?{}">{}</a>', url, urlencode({"q": stream.name}), text)
@@ -124,23 +125,23 @@ class EventAdmin(MachineOwnedAdmin):
     ) -> tuple[QuerySet[Event], bool]:
         """Find each word in the name of the stream, the type or the data.
 
-        No index helps to search the data. So it is searched only in the streams whose whole name is
-        given, or else in the newest events.
+        No index helps to search the data. So the search reads only the data of the streams that the
+        term names in full, or else of the newest events.
         """
         words = search_term.split()
         named = Stream.objects.filter(name__in=words)
         streams = set(named.values_list("name", flat=True))
-        readable = Q()
+        searched = Q()
         if streams:
             queryset = queryset.filter(stream__in=named.values("pk"))
         elif words:
             newest = Event.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
-            readable = Q(pk__gt=newest - SEARCHED)
+            searched = Q(pk__gt=newest - MAX_SEARCHED)
         for word in words:
             if word not in streams:
-                said = readable & (Q(data__icontains=word) | Q(data__icontains=_escaped(word)))
-                known = Q(stream__name__icontains=word) | Q(type__icontains=word)
-                queryset = queryset.filter(known | said)
+                in_data = Q(data__icontains=word) | Q(data__icontains=_escaped(word))
+                in_name = Q(stream__name__icontains=word) | Q(type__icontains=word)
+                queryset = queryset.filter(in_name | searched & in_data)
         return queryset, False
 
     @admin.display(description=_("data"))
@@ -148,7 +149,7 @@ class EventAdmin(MachineOwnedAdmin):
         """Return the message of a log line, or the beginning of the JSON of other data."""
         message = event.data.get("message") if isinstance(event.data, dict) else None
         text = message if isinstance(message, str) else json.dumps(event.data, ensure_ascii=False)
-        return truncatechars(text, SHOWN)
+        return truncatechars(text, MAX_SHOWN)
 
     @admin.display(description=_("data"))
     def contents(self, event: Event) -> SafeString:
@@ -178,7 +179,8 @@ class RetainedAdmin(MachineOwnedAdmin):
 
 @admin.register(Inbox)
 class InboxAdmin(CascadeOnlyAdmin, MachineOwnedAdmin):
-    # Nobody may delete an inbox alone. A new row would have all events of the last day mailed again.
+    # An inbox cannot be deleted alone, because the new row that replaces it would cause all
+    # notifications of the last day to be mailed again.
     list_display = ["user", "read_offset", "mailed_offset", "email", "mail_after"]
     list_filter = ["email"]
     list_select_related = ["user"]
@@ -188,10 +190,15 @@ class InboxAdmin(CascadeOnlyAdmin, MachineOwnedAdmin):
 
 @admin.register(Token)
 class TokenAdmin(MachineOwnedAdmin):
-    """Tokens. Deleting one revokes it. `manage.py create_token` creates one and shows it once."""
+    """Tokens. Deleting a token revokes it. `manage.py create_token` creates one and prints it."""
 
     list_display = [
-        *("note_or_number", "user", "scope", "is_valid", "created_at", "expires_at"),
+        "note_or_number",
+        "user",
+        "scope",
+        "is_valid",
+        "created_at",
+        "expires_at",
         "last_used_at",
     ]
     list_filter = ["scope"]
@@ -214,30 +221,30 @@ class TokenAdmin(MachineOwnedAdmin):
         return admin.ModelAdmin.has_delete_permission(self, request, obj)
 
 
-class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # Not generic when it runs.
-    """Counts at most COUNTED rows. Further rows have no pages."""
+class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # Not generic at run time.
+    """Counts at most MAX_COUNTED rows. Further rows have no pages."""
 
     @cached_property
     def count(self) -> int:
         rows = cast("QuerySet[Any]", self.object_list)
-        return rows.order_by().values("pk")[:COUNTED].count()
+        return rows.order_by().values("pk")[:MAX_COUNTED].count()
 
 
 def _newest() -> QuerySet[AuditEntry]:
     """Return the newest entries. They are few enough to search without an index."""
     last = AuditEntry.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
-    return AuditEntry.objects.filter(pk__gt=last - SEARCHED)
+    return AuditEntry.objects.filter(pk__gt=last - MAX_SEARCHED)
 
 
 class ActorFilter(admin.SimpleListFilter):
-    """Offers recent actors. The search finds other actors by their whole name."""
+    """Offers the actors of the newest entries. The search finds other actors by their full name."""
 
     title = _("actor")
     parameter_name = "actor"
 
     def lookups(self, *_: Any) -> list[tuple[str, str]]:
         names = _newest().exclude(actor_name="").order_by("actor_name")
-        found = list(names.values_list("actor_name", flat=True).distinct()[:ACTORS])
+        found = list(names.values_list("actor_name", flat=True).distinct()[:MAX_ACTORS])
         return [(name, name) for name in found]
 
     def queryset(
@@ -254,14 +261,20 @@ class AuditEntryAdmin(MachineOwnedAdmin):
     """The audit trail, for users with the permission to view it. Nobody may change it."""
 
     list_display = [
-        *("at", "action", "actor_name", "owner_name", "object_name"),
-        *("address", "interface", "beginning"),
+        "at",
+        "action",
+        "actor_name",
+        "owner_name",
+        "object_name",
+        "address",
+        "interface",
+        "beginning",
     ]
     list_filter = ["action", "interface", ActorFilter, "at"]
     list_per_page = 50
     paginator = BoundedPaginator
     show_facets = admin.ShowFacets.NEVER  # Each facet would count all entries.
-    search_fields = ["actor_name", "object_key", "address"]  # `get_search_results` has more.
+    search_fields = ["actor_name", "object_key", "address"]  # See `get_search_results`.
     search_help_text = format_lazy(
         _(
             "Search by full actor name, object key or address. Parts of a name, an "
@@ -272,9 +285,19 @@ class AuditEntryAdmin(MachineOwnedAdmin):
     ordering = ["-pk"]
     sortable_by = ()  # Other orders would sort the whole table.
     fields = [
-        *("at", "action", "actor_name", "actor_key", "owner_name", "owner_key"),
-        *("object_kind", "object_key", "object_label"),
-        *("address", "user_agent", "interface", "contents"),
+        "at",
+        "action",
+        "actor_name",
+        "actor_key",
+        "owner_name",
+        "owner_key",
+        "object_kind",
+        "object_key",
+        "object_label",
+        "address",
+        "user_agent",
+        "interface",
+        "contents",
     ]
     readonly_fields = ["at", "contents"]
 
@@ -284,7 +307,7 @@ class AuditEntryAdmin(MachineOwnedAdmin):
         queryset: QuerySet[AuditEntry],
         search_term: str,
     ) -> tuple[QuerySet[AuditEntry], bool]:
-        """Find each word as a whole value by an index, or inside the texts of the newest entries."""
+        """Find each word as a whole value by an index, or within texts of the newest entries."""
         for word in search_term.split():
             known = Q(actor_name=word) | Q(object_key=word)
             if _is_address(word):
@@ -302,7 +325,7 @@ class AuditEntryAdmin(MachineOwnedAdmin):
     @admin.display(description=_("details"))
     def beginning(self, entry: AuditEntry) -> str:
         text = json.dumps(entry.details, ensure_ascii=False) if entry.details else ""
-        return truncatechars(text, SHOWN)
+        return truncatechars(text, MAX_SHOWN)
 
     @admin.display(description=_("details"))
     def contents(self, entry: AuditEntry) -> SafeString:

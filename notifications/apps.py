@@ -16,7 +16,7 @@ class NotificationsConfig(AppConfig):
         from notifications.delivery import rights_signals  # noqa: PLC0415 - see above
         from notifications.inbox import (  # noqa: PLC0415 - see above
             languages,
-            token_warnings,  # noqa: F401 - the import registers its notification
+            token_warnings,  # noqa: F401 - the import registers its type of notification
         )
         from notifications.streams import leaving  # noqa: PLC0415 - see above
 

@@ -1,4 +1,4 @@
-"""The IP address of a client, as far as it can be known."""
+"""Find out the IP address of a client, behind our own proxy or without one."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
-SUBNET_V6 = 64  # The smallest IPv6 network of a customer, who can use all of its addresses.
+# Every IPv6 customer gets a network with a prefix of at most 64 bits, and can use all its
+# addresses.
+PREFIX_V6 = 64
 
 
 def network_of(address: str | None) -> str | None:
-    """Return the key for limits: the IPv4 address, or the network of the IPv6 address."""
+    """Return the key of limits for `address`: an IPv4 address itself, or an IPv6 network."""
     if address is not None and isinstance(found := ip_address(address), IPv6Address):
-        return str(IPv6Network((found, SUBNET_V6), strict=False).network_address)
+        return str(IPv6Network((found, PREFIX_V6), strict=False).network_address)
     return address
 
 
@@ -31,7 +33,7 @@ def client_address(request: HttpRequest) -> str | None:
 
 def scope_address(scope: Any) -> str | None:
     """Like `client_address`, for an ASGI connection of any type."""
-    # Several headers of one name are joined to one list, as Django does it.
+    # Several headers with the same name are joined to one list, as Django joins them.
     values = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
     return _client((scope.get("client") or [""])[0], b",".join(values).decode("latin1"))
 
@@ -49,7 +51,7 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
     except ValueError:
         return None
     if isinstance(found, IPv6Address):
-        # A dual-stack socket shows IPv4 clients as mapped addresses. `packed` drops the zone, which
-        # has a meaning on this host only.
+        # A dual-stack socket reports IPv4 clients as mapped addresses. `packed` drops the zone,
+        # which has a meaning only on this host.
         return found.ipv4_mapped or IPv6Address(found.packed)
     return found

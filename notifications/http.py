@@ -20,11 +20,12 @@ T = TypeVar("T")
 
 
 class WithoutNul(MiddlewareMixin):
-    """Middleware that replaces a NUL in a URL by U+FFFD, so that the URL finds nothing.
+    """Middleware that replaces a NUL in a URL by U+FFFD, so that the URL matches no row.
 
-    PostgreSQL refuses a query with a NUL. Lists of the admin pass the parameters of their URL to the
-    database, so they would respond with an error 500. Our forms and the API refuse a NUL in a body
-    themselves. In the form of an admin action, Django fails on it as on any other invalid key.
+    PostgreSQL refuses a query with a NUL. Change lists of the admin pass the parameters of their
+    URL to the database, so they would respond with an error 500. A NUL in a body needs no
+    replacement: our forms and the API refuse it, and in an admin action it is an invalid key like
+    any other.
     """
 
     def process_request(self, request: HttpRequest) -> None:
@@ -43,19 +44,19 @@ class SeeOther(HttpResponseRedirect):
 def disable_compression(request: HttpRequest) -> None:
     """Keep middleware such as GZipMiddleware from compressing the response to `request`.
 
-    A compressed download differs from the length and the ranges in its headers, so a browser may
-    take a part for the whole. Events would wait in the compressor until a block is full. All such
-    middleware checks Accept-Encoding, so the header is removed here.
+    A compressed download would not match the length and the ranges in its headers, so a browser
+    might take a part for the whole. Events would wait in the compressor until a block is full. All
+    such middleware reads Accept-Encoding, so this function removes that header from the request.
     """
     request.META.pop("HTTP_ACCEPT_ENCODING", None)
-    # Django has cached `headers`, which it builds from META.
+    # Django caches `headers`, which it builds from META.
     request.__dict__.pop("headers", None)
 
 
 def with_script_prefix(function: Callable[P, T]) -> Callable[P, T]:
-    """Let `function` use the script prefix of this thread when it runs in another thread.
+    """Wrap `function`, so that it uses the script prefix of this thread in another thread, too.
 
-    Django stores the prefix for each thread. Without it, links would lack FORCE_SCRIPT_NAME.
+    Django stores the prefix per thread. Without it, links would lack FORCE_SCRIPT_NAME.
     """
     prefix = get_script_prefix()
 

@@ -33,11 +33,11 @@ def new_epoch() -> str:
 
 
 class Stream(models.Model):
-    """A stream and its newest position. The lock on its row makes commits follow the offsets."""
+    """A stream and its newest position. A lock on its row keeps commits in the order of offsets."""
 
     # Channels allows fewer than 100 ASCII letters, digits, hyphens, underscores and periods.
     name = models.CharField(_("name"), max_length=99, unique=True)
-    # A new random value each time the stream is created. Cursors of another epoch are not valid.
+    # Each creation of the stream gets a new random epoch. Cursors of another epoch are not valid.
     epoch = models.CharField(_("epoch"), max_length=16, default=new_epoch)
     head = models.BigIntegerField(
         _("head"), default=0, help_text=_("The offset of the newest event.")
@@ -157,7 +157,8 @@ class Inbox(models.Model):
         help_text=_("Language of e-mails. Empty for the site's default."),
     )
 
-    # Each process that claims the user's e-mails takes the next number, and names it in each write.
+    # Each process that claims the user's e-mails takes the next number. Its writes compare the
+    # number, so they fail when another process has claimed them.
     mail_attempt = models.PositiveBigIntegerField(_("mail attempt"), default=0)
     mail_after = models.DateTimeField(
         _("mail after"),
@@ -188,7 +189,7 @@ def default_expiry() -> datetime:
 
 
 class Token(models.Model):
-    """A bearer token of a program. The table has only its SHA-256; `tokens.create` returns it."""
+    """A bearer token of a program. The table has only its SHA-256, and not its text."""
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -197,7 +198,7 @@ class Token(models.Model):
         verbose_name=_("user"),
     )
     digest = models.CharField(max_length=64, unique=True, editable=False)
-    # An HMAC of the user's password hash: a new password ends the token.
+    # An HMAC of the user's password hash. A new password makes the token invalid.
     password_digest = models.CharField(max_length=64, editable=False)
     scope = models.CharField(
         _("scope"), max_length=4, choices=TokenScope, default=TokenScope.FULL, db_default="full"
@@ -245,7 +246,7 @@ class AuditEntry(models.Model):
     # The time by the clock of the database, so that the entries of several hosts are in order.
     at = models.DateTimeField(_("at"), db_default=Now(), editable=False)
     action = models.CharField(_("action"), max_length=30, choices=Action)
-    # Empty if no user acts: a command, a worker, or a client that is not signed in.
+    # Empty if no user acts, but a command, a worker or a client that is not signed in.
     actor_key = models.CharField(_("actor key"), max_length=200, blank=True)
     actor_name = models.CharField(_("actor name"), max_length=200, blank=True)
     # The owner of the object, unless that is the actor.

@@ -12,12 +12,13 @@ import re
 from copy import copy
 
 # C0 without tab and line feed, DEL, C1, the line separators of Unicode, and the characters that
-# override, embed or isolate a direction of writing. exports/static/exports/log/text.js has it, too.
+# override, embed or isolate a direction of writing. exports/static/exports/log/text.js has the same
+# pattern.
 CONTROL = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]",
 )
-# PostgreSQL stores neither NUL nor half of a surrogate pair. Half of a pair, which comes from a file
-# name that is not UTF-8, cannot be sent to a client either.
+# PostgreSQL stores neither NUL nor half of a surrogate pair. Half of a pair, which is in the name
+# of a file that is not UTF-8, cannot be sent to a client either.
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 # Every further line of a log entry begins with this. A line without it begins a new entry.
 INDENT = "    "
@@ -39,7 +40,7 @@ def indented(text: str) -> str:
 
 
 def in_json(text: str) -> str:
-    """Escape control characters as JSON does. The JSON `text` keeps its meaning."""
+    """Escape control characters of a JSON `text` as JSON does, which keeps its meaning."""
     return CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
@@ -51,8 +52,8 @@ def storable(text: str) -> str:
 def visible(text: str, length: int) -> str:
     """Return at most `length` characters of `text`, with each invisible character escaped.
 
-    For names: two names that look the same are the same. Half of a surrogate pair, which no
-    database stores, is escaped as well.
+    For names: the result shows where two names differ only in invisible characters. Half of a
+    surrogate pair, which no database stores, is escaped, too.
     """
     return "".join(
         each if each.isprintable() else each.encode("unicode_escape").decode("ascii")
@@ -73,7 +74,7 @@ class Escaping(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         record = copy(record)  # Other handlers get the record unchanged.
         if record.exc_info:
-            record.exc_text = None  # Another formatter has cached this text without escapes.
+            record.exc_text = None  # Another formatter may have cached this text without escapes.
         elif record.exc_text:
             record.exc_text = indented(record.exc_text)
         return super().format(record)

@@ -13,12 +13,12 @@ from notifications.delivery.consumer import StreamConsumer
 
 
 async def refuse(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001 - ASGI's signature
-    """Refuse a socket at an unknown path with HTTP 403. Without a route, the router would raise."""
+    """Refuse a socket at an unknown path with HTTP 403. Without this, URLRouter would raise."""
     await receive()
     await send({"type": "websocket.close"})
 
 
-class BelowScriptName:
+class StripScriptName:
     """Removes the site's prefix from the path: FORCE_SCRIPT_NAME, or the `root_path` of the server.
 
     Like Django, it also accepts a path from which a proxy has already removed the prefix.
@@ -32,8 +32,8 @@ class BelowScriptName:
         path = scope["path"]
         if prefix and path.startswith(f"{prefix.rstrip('/')}/"):
             path = path[len(prefix.rstrip("/")) :]
-        below: Any = {**scope, "path": path, "root_path": ""}
-        return await self._routes(below, receive, send)
+        stripped: Any = {**scope, "path": path, "root_path": ""}
+        return await self._routes(stripped, receive, send)
 
 
 # The types of Django's path() allow only views.
@@ -43,5 +43,5 @@ _routes = URLRouter(
         re_path("", refuse),  # type: ignore[arg-type, list-item]
     ]
 )
-router = BelowScriptName(_routes)
+router = StripScriptName(_routes)
 daphne.install()

@@ -1,7 +1,7 @@
-"""The database for the rows of the apps. They are read where they are written.
+"""Read the rows of the apps from the database to which they are written.
 
-A project with replicas routes reads to them. A replica may lack a row that was just written, and
-decisions here depend on current rows.
+A project with replicas routes reads to the replicas. A replica may lack a row that was just
+written, but decisions of the apps depend on current rows.
 """
 
 from __future__ import annotations

@@ -12,7 +12,8 @@ from demo.models import Airline, Airport, Flight, Plane, Weather
 if TYPE_CHECKING:
     from django.db.models import Model
 
-# A function that adds values to a row of the file: renamed columns, and columns of only the table.
+# A function that adds values to a row of the file: renamed columns, and columns that only the table
+# has.
 Complete = Callable[[Row], Row]
 
 

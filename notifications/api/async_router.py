@@ -1,4 +1,4 @@
-"""A ninja router whose asynchronous views work under ATOMIC_REQUESTS, in any API."""
+"""A ninja router whose asynchronous views work with ATOMIC_REQUESTS."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class AsyncRouter(Router):
     """A router whose views run outside of the request's transaction.
 
-    Django cannot wrap an async view in a transaction. A project that copies the apps adds this
-    router to its own API, so the router itself must take care of it.
+    Django cannot wrap an async view in a transaction. The router itself must prevent that, because
+    a project that copies the apps adds this router to an API of its own.
     """
 
     def add_api_operation(self, path: str, *args: Any, **kwargs: Any) -> None:
@@ -26,7 +26,7 @@ class AsyncRouter(Router):
 
 class _OutsideTransactions(PathView):
     def clone(self) -> PathView:
-        # Ninja's own method would return a plain PathView.
+        # Ninja's method returns a plain PathView.
         cloned = type(self)()
         vars(cloned).update(vars(super().clone()))
         return cloned

@@ -29,11 +29,15 @@ def credentials_of(request: HttpRequest) -> bytes:
     return _digest(request.headers.get("Authorization", ""), session_key)
 
 
+def has_bearer_token(authorization: str) -> bool:
+    """Return whether a header Authorization has a bearer token."""
+    return authorization.lower().startswith("bearer ")
+
+
 def _digest(authorization: str, session_key: str | None) -> bytes:
-    # Other schemes are meant for a proxy, which may use one password for all users.
-    is_bearer = authorization.lower().startswith("bearer ")
-    shown = authorization if is_bearer else session_key or ""
-    return hashlib.blake2b(shown.encode(errors="replace"), digest_size=16).digest()
+    # Credentials of other schemes are for a proxy, which may use one password for all users.
+    text = authorization if has_bearer_token(authorization) else session_key or ""
+    return hashlib.blake2b(text.encode(errors="replace"), digest_size=16).digest()
 
 
 def session_key_of(headers: Mapping[str, str]) -> str | None:

@@ -1,7 +1,7 @@
-"""An LRU cache in this process from credentials to the user that they belong to.
+"""A cache in this process that maps credentials to the user that they belong to.
 
 Limits count by user. With this cache, a request over a limit is refused without a read of the
-database. An entry only decides whose limit applies, and never who is signed in.
+database. An entry decides only whose limit applies, and never who is signed in.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from threading import Lock
 
-REMEMBERED = 10_000  # The maximum number of entries.
+MAX_ENTRIES = 10_000  # The oldest entries are dropped.
 
 _users: OrderedDict[bytes, str] = OrderedDict()
 _lock = Lock()
@@ -20,7 +20,7 @@ def remember(credentials: bytes, user: object) -> None:
     with _lock:
         _users[credentials] = str(user)
         _users.move_to_end(credentials)
-        if len(_users) > REMEMBERED:
+        if len(_users) > MAX_ENTRIES:
             _users.popitem(last=False)
 
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
     from ninja import NinjaAPI
 
-# Texts for pydantic's errors, by type, for the types that our schemas can cause. Other
-# types keep pydantic's English text.
+# Our texts for the types of pydantic's errors that our schemas can cause. Other types keep
+# pydantic's English text.
 PYDANTIC_MESSAGES = {
     "missing": gettext_noop("This field is required"),
     "extra_forbidden": gettext_noop("This field is not known"),
@@ -66,7 +66,7 @@ class RetryLaterError(HttpError):
 
 
 def problem(status: int, detail: str, **more: Any) -> HttpResponse:
-    """Return a problem response. `more` are further members, such as `field`."""
+    """Return a problem response. `more` has further members of the document, such as `field`."""
     title = HTTPStatus(status).phrase
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
     return HttpResponse(json.dumps(body), status=status, content_type=MEDIA_TYPE)
@@ -89,15 +89,16 @@ def install(api: NinjaAPI) -> None:
 
 def _invalid(_request: HttpRequest, error: ValidationError | type[ValidationError]) -> HttpResponse:
     assert isinstance(error, ValidationError)
-    # Only the first ones, because a body may have thousands of unknown fields.
-    some = error.errors[:MAX_ERRORS]
-    errors = [{"field": _field(each["loc"]), "detail": _localized_message(each)} for each in some]
+    errors = [
+        {"field": _field(each["loc"]), "detail": _localized_message(each)}
+        for each in error.errors[:MAX_ERRORS]  # A body may have thousands of unknown fields.
+    ]
     first = errors[0]
     return problem(422, f"{first['field']}: {first['detail']}", field=first["field"], errors=errors)
 
 
 def _localized_message(error: dict[str, Any]) -> str:
-    """Return the problem in the language of the request, or pydantic's text if it is not known."""
+    """Return the text in the language of the request, or pydantic's text for an unknown type."""
     if (text := PYDANTIC_MESSAGES.get(error["type"])) is None:
         return str(error["msg"])
     values = {name: str(value) for name, value in error.get("ctx", {}).items()}
@@ -107,7 +108,7 @@ def _localized_message(error: dict[str, Any]) -> str:
 
 
 def _field(location: Sequence[str | int]) -> str:
-    """Return the field's path: ("body", <the view's argument>, "columns", 0) -> "columns.0"."""
+    """Return a field's path: ("body", <argument of the view>, "columns", 0) -> "columns.0"."""
     where, *names = location
     if where == "body":
         names = names[1:]

@@ -1,4 +1,4 @@
-"""Bearer tokens of programs. The table has only digests, so a stolen table is useless.
+"""Bearer tokens of programs. The table has only digests, so a thief cannot use the table.
 
 A token is valid until it expires or is deleted, until its user is deactivated, or until their
 password changes. A read-only token cannot start or change anything (`auth`).
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 PREFIX = "waybill_"  # Secret scanners and people recognize a token by it.
-MAX_DAYS = 365  # An administrator must decide at least once a year that a program needs access.
+MAX_DAYS = 365  # An administrator must renew the access of a program at least once a year.
 WARN_BEFORE = timedelta(days=7)
-# `last_used_at` helps people to find unused tokens. One write an hour is precise enough.
-NOTE_USE_EVERY = timedelta(hours=1)
+# `last_used_at` helps administrators to find unused tokens. One write an hour is precise enough.
+RECORD_USE_EVERY = timedelta(hours=1)
 
 
 class InvalidToken(Exception):
@@ -58,7 +58,7 @@ def create(
             note=note,
             scope=TokenScope(scope),
             expires_at=now + lifetime,
-            # A token that was created for a few days needs no warning.
+            # A token with a lifetime of a few days needs no warning.
             warned_at=now if lifetime <= WARN_BEFORE else None,
         )
         record(Action.TOKEN_CREATED, about_token(made), owner=user)
@@ -75,7 +75,7 @@ def find(token: str) -> Token:
         raise InvalidToken(
             gettext_noop("The bearer token has expired. Ask an administrator for a new one.")
         )
-    stale = Q(last_used_at=None) | Q(last_used_at__lt=timezone.now() - NOTE_USE_EVERY)
+    stale = Q(last_used_at=None) | Q(last_used_at__lt=timezone.now() - RECORD_USE_EVERY)
     Token.objects.filter(stale, pk=found.pk).update(last_used_at=timezone.now())
     return found
 
@@ -89,7 +89,7 @@ def user_of(token: str) -> User | None:
 
 
 def is_alive(token: Token) -> bool:
-    """Return whether the user is active and still has the password that `token` was made with."""
+    """Return whether the user is active and has not changed their password since the creation."""
     return token.user.is_active and any(
         constant_time_compare(token.password_digest, each) for each in _password_digests(token.user)
     )

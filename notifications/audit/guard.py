@@ -1,4 +1,4 @@
-"""Database triggers that refuse changes of the audit trail, and removals by other code than `prune`.
+"""Database triggers that refuse to change entries of the audit trail. Only `prune` can remove them.
 
 They apply to every program that connects with Waybill's database role: the ORM, raw SQL, a shell.
 They do not stop a role that may change the schema: the owner of the table, who can drop a trigger,
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
 REFUSAL = "Entries of the audit trail are never changed, and only removed by prune_events."
-# The triggers recognize `prune` by a setting of the transaction on PostgreSQL, and by a function of
-# the connection on SQLite. Connections of other programs to SQLite lack the function, so their
-# DELETE fails.
+# The triggers recognize `prune` by a setting of the transaction on PostgreSQL, and by the result of
+# a function on SQLite. Other programs that connect to SQLite lack the function, so their DELETE
+# fails.
 SETTING, FUNCTION = "waybill.audit_pruning", "waybill_prunes_audit"
 
 INSTALL = {
@@ -79,9 +79,9 @@ REMOVE = {
 _prunes: ContextVar[bool] = ContextVar("prunes_audit", default=False)
 
 
-def statements(todo: dict[str, list[str]], vendor: str, table: str) -> list[str]:
+def statements(templates: dict[str, list[str]], vendor: str, table: str) -> list[str]:
     """Return the SQL of INSTALL or REMOVE for `table`. Other databases get no triggers."""
-    return [statement.format(name=table) for statement in todo.get(vendor, [])]
+    return [statement.format(name=table) for statement in templates.get(vendor, [])]
 
 
 def add_sqlite_function(connection: BaseDatabaseWrapper, **_: Any) -> None:
@@ -100,7 +100,7 @@ def pruning(using: str) -> Iterator[None]:
             if is_postgres:
                 _set(using, "on")
             yield
-            if is_postgres:  # An outer transaction may continue. It must not keep this permission.
+            if is_postgres:  # An outer transaction that continues must not keep the permission.
                 _set(using, "off")
     finally:
         _prunes.reset(token)

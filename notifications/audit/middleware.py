@@ -1,4 +1,4 @@
-"""Middleware that makes the current request known to the audit trail, and its system check."""
+"""Middleware that gives each request to the audit trail, and the check that it is installed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Warning  # noqa: A004 - Django's name
 from django.utils.decorators import sync_and_async_middleware
 
-from notifications.audit.origin import answering
+from notifications.audit.origin import handling
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -25,18 +25,18 @@ def audited(
     """Make each request the origin of the actions in its view."""
     if iscoroutinefunction(get_response):
 
-        async def answer_async(request: HttpRequest) -> HttpResponseBase:
-            with answering(request):
+        async def handle_async(request: HttpRequest) -> HttpResponseBase:
+            with handling(request):
                 response: HttpResponseBase = await get_response(request)
                 return response
 
-        return answer_async
+        return handle_async
 
-    def answer(request: HttpRequest) -> HttpResponseBase:
-        with answering(request):
-            return get_response(request)  # type: ignore[return-value]  # The synchronous case.
+    def handle(request: HttpRequest) -> HttpResponseBase:
+        with handling(request):
+            return get_response(request)  # type: ignore[return-value]  # Not async here.
 
-    return answer
+    return handle
 
 
 def check(**_: Any) -> list[CheckMessage]:

@@ -39,7 +39,7 @@ _request: ContextVar[HttpRequest | None] = ContextVar("audited_request", default
 
 
 @contextmanager
-def answering(request: HttpRequest) -> Iterator[None]:
+def handling(request: HttpRequest) -> Iterator[None]:
     """Make `request` the origin of every action in the block. The middleware calls this."""
     token = _request.set(request)
     try:
@@ -66,14 +66,14 @@ def of(request: HttpRequest) -> Origin:
 
 
 def _interface(request: HttpRequest) -> Interface:
-    # A WebSocket has no URLconf of Django's, so the type of the connection decides first.
+    # Django's URLconf has no WebSockets, so the type of the connection is checked first.
     if getattr(request, "scope", {}).get("type") == "websocket":
         return Interface.SOCKET
     apps = request.resolver_match.app_names if request.resolver_match else []
     if "admin" in apps:
         return Interface.ADMIN
     if "ninja" in apps:
-        # `auth` refuses a request whose header is not a valid token.
+        # Requests with a wrong token in this header are refused (`api.auth`).
         return Interface.TOKEN if "Authorization" in request.headers else Interface.API
     return Interface.PAGE
 

@@ -1,4 +1,4 @@
-"""Remove entries of the audit trail that are older than its retention. No other code does."""
+"""Remove old entries of the audit trail. No other code removes any."""
 
 from __future__ import annotations
 

@@ -50,8 +50,8 @@ def record(
 ) -> None:
     """Write an entry in the transaction of the caller.
 
-    The actor is `by`, or else the user of the request. `owner` is the owner of the object and is
-    stored if it differs from the actor. `request` is for signals that pass one. The default is the
+    The actor is `by`, or else the user of the request. `owner` is the owner of the object; it is
+    stored if it is not the actor. `request` is for signals that pass one. The default is the
     current request, if there is one.
     """
     entry(action, about, by=by, owner=owner, request=request, details=details).save()
@@ -104,7 +104,7 @@ def _name(user: User | None) -> str:
 
 
 def bounded(details: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the details that fit. `left_out` names the first one that does not fit."""
+    """Return the details that fit in an entry. `left_out` names the first one that does not."""
     kept: dict[str, Any] = {}
     for name, value in details.items():
         more = {**kept, name: _short(value)}

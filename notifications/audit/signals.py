@@ -1,6 +1,6 @@
 """Record changes of users, their rights and their tokens from Django's signals.
 
-`QuerySet.update()` and SQL send no signals, so changes that they make are not recorded.
+`QuerySet.update()` and raw SQL send no signals, so their changes are not recorded.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 # Each of these fields is a right while it is true.
 FLAGS = ("is_active", "is_staff", "is_superuser")
-# The attribute of an instance that carries the old values from one signal to the next.
+# The attribute of an instance that keeps the old values from one signal to the next.
 BEFORE = "_audited_before"
 
 
@@ -44,11 +44,11 @@ def connect() -> None:
     post_delete.connect(_user_deleted, sender=user)
     post_delete.connect(_group_deleted, sender=Group)
     post_delete.connect(_token_deleted, sender=Token)
-    _listen_to(Group, "permissions")
+    _record_changes_of(Group, "permissions")
     # A custom user model may lack these fields.
     for name in ("groups", "user_permissions"):
         if hasattr(user, name):
-            _listen_to(user, name)
+            _record_changes_of(user, name)
 
 
 # -- Signing in ----------------------------------------------------------------------------
@@ -89,11 +89,11 @@ def _has_field(model: type[Model], name: str) -> bool:
 def _before_user_save(
     *, instance: Any, raw: bool, using: str, update_fields: frozenset[str] | None, **_: Any
 ) -> None:
-    """Keep the stored values of watched fields that this save may change.
+    """Keep the stored values of those watched fields that this save may change.
 
-    A sign-in saves none of these fields, so it costs no query.
+    A sign-in saves none of these fields, so it causes no query here.
     """
-    instance.__dict__.pop(BEFORE, None)  # A save that failed leaves its values behind.
+    instance.__dict__.pop(BEFORE, None)  # An earlier save that failed has left its values.
     watched = [
         name for name in _watched(type(instance)) if update_fields is None or name in update_fields
     ]
@@ -138,7 +138,7 @@ def _user_deleted(instance: Any, **_: Any) -> None:
 # -- Groups and permissions ------------------------------------------------------------------
 
 
-def _listen_to(holder: Any, name: str) -> None:
+def _record_changes_of(holder: Any, name: str) -> None:
     """Record additions to and removals from `name`, a relation of users or groups."""
     field = holder._meta.get_field(name)
     ends = (field.m2m_field_name(), field.m2m_reverse_field_name())
@@ -148,7 +148,7 @@ def _listen_to(holder: Any, name: str) -> None:
     ) -> None:
         using, keys = more["using"], more["pk_set"]
         if action == "pre_clear":
-            # After the removal the keys are no longer known.
+            # The signal after the removal does not have the keys.
             own, other = reversed(ends) if reverse else ends
             rows = sender._base_manager.using(using).filter(**{own: instance.pk})
             setattr(instance, BEFORE, set(rows.values_list(f"{other}_id", flat=True)))
@@ -157,7 +157,7 @@ def _listen_to(holder: Any, name: str) -> None:
             return
         if action == "post_clear":
             keys = instance.__dict__.pop(BEFORE, set())
-        # The relations are loaded, too, because a permission's name includes its content type.
+        # select_related() loads content types, which are part of the names of permissions.
         others = list(model._base_manager.using(using).select_related().filter(pk__in=keys))
         holders, rights = (others, [instance]) if reverse else ([instance], others)
         if holders and rights:

@@ -18,7 +18,7 @@ from django.core.handlers.asgi import ASGIRequest
 from django.utils.http import is_same_domain
 
 from notifications.api import tokens
-from notifications.api.credentials import Scope, headers_of, session_key_of
+from notifications.api.credentials import Scope, has_bearer_token, headers_of, session_key_of
 from notifications.audit import attempts
 from notifications.audit.record import About
 from notifications.audit_actions import Action
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 def authenticate(scope: Scope) -> User | None:
     """Return the active user of `scope`, or None.
 
-    Each call reads the database. So a later call returns None for a user who has signed out, was
-    deactivated or has changed their password.
+    Each call reads the database, so it returns None when the user has signed out, was deactivated
+    or has changed their password.
     """
     headers = headers_of(scope)
     scheme, _, token = headers.get("authorization", "").partition(" ")
@@ -43,7 +43,7 @@ def authenticate(scope: Scope) -> User | None:
 def admit(scope: Scope) -> User | None:
     """Authenticate a new connection, and record a refused token in the audit trail."""
     user = authenticate(scope)
-    if user is None and headers_of(scope).get("authorization", "").lower().startswith("bearer "):
+    if user is None and has_bearer_token(headers_of(scope).get("authorization", "")):
         attempts.record_refused(Action.TOKEN_REFUSED, About("token"), _request(scope))
     return user
 
@@ -57,7 +57,7 @@ def origin_is_allowed(scope: Scope) -> bool:
     """
     headers = headers_of(scope)
     if "origin" not in headers:
-        return headers.get("authorization", "").lower().startswith("bearer ")
+        return has_bearer_token(headers.get("authorization", ""))
     origin = headers["origin"]
     return _is_own(scope, origin) or any(
         _is_trusted(origin, trusted) for trusted in settings.CSRF_TRUSTED_ORIGINS
@@ -96,6 +96,6 @@ def _session_user(key: str | None) -> User | None:
     if key is None:
         return None
     store = import_module(settings.SESSION_ENGINE).SessionStore(key)
-    # get_user() needs only the session of a request. It also compares the password's hash.
+    # get_user() needs only the request's session. It also checks the session's password hash.
     user = get_user(SimpleNamespace(session=store))  # type: ignore[arg-type]
     return user if user.is_authenticated and user.is_active else None

@@ -143,7 +143,7 @@ def test_event_search_finds_words_of_the_data(operator):
 
 
 def test_search_without_a_stream_reads_the_newest_events_only(operator, monkeypatch):
-    monkeypatch.setattr(notifications_admin, "SEARCHED", 2)
+    monkeypatch.setattr(notifications_admin, "MAX_SEARCHED", 2)
     say("export-2", "a needle", "hay", "hay")
     pages = "/admin/notifications/event/"
 

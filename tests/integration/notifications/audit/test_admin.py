@@ -110,7 +110,7 @@ def test_entries_are_found_by_actor_key_address_and_words(reader):
 
 
 def test_old_entry_is_found_by_whole_values_only(reader, monkeypatch):
-    monkeypatch.setattr(notifications_admin, "SEARCHED", 1)
+    monkeypatch.setattr(notifications_admin, "MAX_SEARCHED", 1)
     make("old", actor_name="ada")
     make("new")
 
@@ -131,7 +131,7 @@ def test_entries_are_filtered_by_action_interface_and_actor(reader):
 
 
 def test_list_counts_no_more_entries_than_its_pages_show(reader, monkeypatch):
-    monkeypatch.setattr(notifications_admin, "COUNTED", 3)
+    monkeypatch.setattr(notifications_admin, "MAX_COUNTED", 3)
     for number in range(6):
         make(f"number {number}")
 

@@ -109,7 +109,7 @@ def test_failures_of_one_address_are_limited(ada, monkeypatch):
 
     first, second, third, last, others = entries("sign_in_failed")
     assert [each.object_label for each in (first, second, third)] == ["name 0", "name 1", "name 2"]
-    assert last.details == attempts.MORE
+    assert last.details == attempts.LIMIT_NOTICE
     assert (others.address, others.object_label) == ("198.51.100.4", "ada")
 
 
@@ -130,7 +130,7 @@ def test_failures_of_one_network_are_limited(ada, monkeypatch):
 
 @pytest.mark.proves("failed-signins-are-limited")
 def test_failures_of_all_addresses_are_limited(ada, monkeypatch):
-    monkeypatch.setattr(attempts, "MAX_IN_ALL", 4)
+    monkeypatch.setattr(attempts, "MAX_TOTAL", 4)
 
     for number in range(8):
         client = Client(REMOTE_ADDR=f"198.51.100.{number}")
@@ -138,7 +138,7 @@ def test_failures_of_all_addresses_are_limited(ada, monkeypatch):
 
     *known, last = entries("sign_in_failed")
     assert [each.address for each in known] == [f"198.51.100.{number}" for number in range(4)]
-    assert (last.address, last.object_label, last.details) == (None, "", attempts.MORE)
+    assert (last.address, last.object_label, last.details) == (None, "", attempts.LIMIT_NOTICE)
 
 
 def test_slot_taken_by_another_process_is_respected(ada, monkeypatch):

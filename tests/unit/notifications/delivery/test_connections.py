@@ -159,7 +159,7 @@ def test_known_credentials_are_refused_before_the_user_lookup(connections):
 
 
 def test_oldest_credentials_are_forgotten(connections):
-    for number in range(known_users.REMEMBERED + 1):
+    for number in range(known_users.MAX_ENTRIES + 1):
         known_users.remember(str(number).encode(), 1)
     held = opened(connections, LIMIT)
 
@@ -170,7 +170,7 @@ def test_oldest_credentials_are_forgotten(connections):
 
 
 def test_reused_credentials_are_not_forgotten(connections):
-    for number in range(known_users.REMEMBERED):
+    for number in range(known_users.MAX_ENTRIES):
         known_users.remember(str(number).encode(), 1)
     known_users.remember(b"0", 1)
     known_users.remember(b"another", 1)
