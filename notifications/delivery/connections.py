@@ -1,8 +1,9 @@
 """The open connections of this process (sockets, server-sent events, long polls) and their limits.
 
-- One user may have NOTIFICATIONS_MAX_CONNECTIONS of them at once.
-- One user may open them only so fast. Refused attempts and connections that close at once count.
-- All users together leave enough file descriptors for pages, health checks and the database.
+- A user may have NOTIFICATIONS_MAX_CONNECTIONS of them at once.
+- A user may open them only at a limited rate. Refused attempts count, and so do connections that
+  close at once.
+- All connections together leave enough file descriptors for pages, health checks and the database.
 
 Everything here runs in the event loop and does no I/O, so a refusal costs no database work.
 """
@@ -26,29 +27,29 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# A user may open OPENINGS connections at once, and after that the same number in SECONDS. After a
-# restart all clients of a user reconnect, some of them twice. Later each page load opens one.
+# A user may open OPENINGS connections in a burst, and then the same number in every SECONDS. After
+# a restart all clients of a user reconnect, some of them twice. Later, each page load opens one.
 OPENINGS = 100
 OPENINGS_FACTOR = 5  # Or this many times the user's limit of connections, if that is more.
 SECONDS = 50
 
-RETRY_SECONDS = 10  # When a refused client should try again.
+RETRY_SECONDS = 10  # A refused client should try again after this time.
 LOG_SECONDS = 60  # Refusals are logged at most once in this time.
-MANY_USERS = 10_000  # With this many records, those that no longer matter are deleted.
+CLEANUP_USERS = 10_000  # When this many users have a record, unneeded records are deleted.
 
 
 class Connection(Protocol):
     """A connection of a user who may lose the right to it."""
 
     def rights_changed(self, *, by_name: bool) -> None:
-        """Check the user's rights again. Must not block.
+        """Recheck the user's rights. Must not block.
 
-        `by_name`: the change was about this user, and not about everybody.
+        `by_name`: the change concerns this user, and not all users.
         """
 
 
 class TooManyConnectionsError(Exception):
-    """A connection is refused. `message` says why, in English, with `values` to fill in."""
+    """A connection is refused. `message` is the reason in English; `values` are its parameters."""
 
     status = 429
 
@@ -75,8 +76,8 @@ class Connections:
         # Weak references, because a response that is never iterated over does not report its end.
         # The user is None until it is known.
         self._users: WeakKeyDictionary[Connection, str | None] = WeakKeyDictionary()
-        self._of_user: dict[str, _OfUser] = {}
-        self._next_cleanup = MANY_USERS  # records
+        self._records: dict[str, _UserRecord] = {}
+        self._next_cleanup = CLEANUP_USERS  # The number of records that causes it.
         self._log_lines = Bucket(1, 1 / LOG_SECONDS, clock)
         self._other_descriptors = descriptors.limit() - descriptors.left()
         self.refused = 0
@@ -86,18 +87,18 @@ class Connections:
 
     def ensure_room(self) -> None:
         """Raise NoRoomError if the process could run out of descriptors."""
-        # The estimate is too high while a crowd comes and goes. The connections are counted.
+        # The estimate is too high while many connections open and close, so they are also counted.
         left_by_count = descriptors.limit() - self._other_descriptors - len(self)
         if min(descriptors.left(), left_by_count) < descriptors.reserve():
-            raise self._refused(NoRoomError(), "an unknown user")
+            raise self._count_refusal(NoRoomError(), "an unknown user")
 
     @property
     def is_overrun(self) -> bool:
-        """Whether refused sockets that are not closed yet use more than half of the reserve."""
+        """Whether more than half of the reserve is used, by refused sockets that are still open."""
         return descriptors.left() < descriptors.reserve() // 2
 
     def ensure_allowed(self, credentials: bytes) -> None:
-        """Raise if these credentials are of a user whose next connection would be refused."""
+        """Raise TooManyConnectionsError if these credentials are of a known user at a limit."""
         if (user := known_users.find(credentials)) is not None:
             self._ensure_allowed(user)
 
@@ -105,7 +106,8 @@ class Connections:
         """Count `connection` for `user` (an id), or for no user yet.
 
         Raise TooManyConnectionsError, and count nothing, if the user is at a limit. A brief
-        connection ends with the first new item. Its user may open brief ones as often as they like.
+        connection ends with the first new item, so there is no limit on how fast a user may open
+        brief ones.
         """
         name = None if user is None else str(user)
         if name is not None and connection not in (record := self._record(name)).connections:
@@ -114,14 +116,14 @@ class Connections:
         self._users[connection] = name
 
     def discard(self, connection: Connection) -> str | None:
-        """Stop counting `connection`, and return its user. Safe for one that was never added."""
+        """Stop counting `connection`, and return its user. Safe if it was never added."""
         user = self._users.pop(connection, None)
-        if user is not None and (record := self._of_user.get(user)):
+        if user is not None and (record := self._records.get(user)):
             record.connections.discard(connection)
         return user
 
     def of(self, users: frozenset[str] | None) -> list[Connection]:
-        """Return the connections of `users` (None: of all), and those without a known user."""
+        """Return the connections of `users` (None: all), and those whose user is not known yet."""
         return [
             connection
             for connection, user in list(self._users.items())
@@ -130,32 +132,34 @@ class Connections:
 
     def _ensure_allowed(self, user: str) -> None:
         if refusal := self._record(user).refusal():
-            raise self._refused(refusal, f"user {user}")
+            raise self._count_refusal(refusal, f"user {user}")
 
-    def _refused(self, refusal: TooManyConnectionsError, who: str) -> TooManyConnectionsError:
+    def _count_refusal(
+        self, refusal: TooManyConnectionsError, user: str
+    ) -> TooManyConnectionsError:
         """Count and log `refusal`, and return it."""
         self.refused += 1
         if self._log_lines.take(1):
             logger.warning(
                 "Connections are refused (%d so far). The latest, of %s: %s",
                 self.refused,
-                who,
+                user,
                 refusal,
             )
         return refusal
 
-    def _record(self, user: str) -> _OfUser:
-        if user not in self._of_user:
-            if len(self._of_user) >= self._next_cleanup:
-                self._of_user = {
-                    name: record for name, record in self._of_user.items() if record.is_needed
+    def _record(self, user: str) -> _UserRecord:
+        if user not in self._records:
+            if len(self._records) >= self._next_cleanup:
+                self._records = {
+                    name: record for name, record in self._records.items() if record.is_needed
                 }
-                self._next_cleanup = 2 * len(self._of_user) + MANY_USERS
-            self._of_user[user] = _OfUser(self._clock)
-        return self._of_user[user]
+                self._next_cleanup = 2 * len(self._records) + CLEANUP_USERS
+            self._records[user] = _UserRecord(self._clock)
+        return self._records[user]
 
 
-class _OfUser:
+class _UserRecord:
     """The connections of one user, and how fast they may open more."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -165,7 +169,7 @@ class _OfUser:
 
     @property
     def is_needed(self) -> bool:
-        """Whether forgetting this would allow the user more."""
+        """Whether the user could open more connections if this record were deleted."""
         return bool(self.connections) or not self._openings.is_full
 
     def add(self, connection: Connection, *, is_brief: bool) -> None:

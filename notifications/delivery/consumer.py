@@ -1,10 +1,10 @@
 """The WebSocket consumer: it receives frames and sends items. `subscription` decides what to send.
 
-Each socket has these tasks. Channels' own task passes frames in, one at a time. The pump is the only
-task that sends items; it sleeps until another task wakes it. The heartbeat task sends heartbeats and
-closes sockets of clients that no longer acknowledge. Two tasks recheck the user's rights
-(`recheck`): one after a change that names the user, the other each minute and after a change that
-concerns everybody.
+Each socket has several tasks. Channels' own task receives frames, one at a time. The pump is the
+only task that sends items; it sleeps until another task wakes it. The heartbeat task sends
+heartbeats, and closes the socket if the client no longer acknowledges. Two tasks recheck the user's
+rights (`recheck`): one after a change that names the user, the other each minute and after a change
+that concerns all users.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-RETRY_SECONDS = 1.0  # The pause after a read that failed, before the next try.
+RETRY_SECONDS = 1.0  # The pause after a read that failed.
 
 
 class StreamConsumer(AsyncWebsocketConsumer):
@@ -63,8 +63,8 @@ class StreamConsumer(AsyncWebsocketConsumer):
         self._tasks: list[asyncio.Task[None]] = []
         self._allowance = Allowance()
         self._bad_frames = 0
-        # A change that names this user has its own task and slots. It must not wait until all
-        # other connections are rechecked.
+        # A change that names this user has a task and slots of its own, so that it need not wait
+        # until all other connections have been rechecked.
         self._named_recheck = recheck.Recheck(self._recheck, self._hub.named_recheck_slots)
         self._routine_recheck = recheck.Recheck(
             self._recheck, self._hub.recheck_slots, recheck.RECHECK_SECONDS
@@ -78,8 +78,8 @@ class StreamConsumer(AsyncWebsocketConsumer):
             await super().__call__(scope, receive, send)
         except DatabaseError as error:
             logger.warning("Closing a socket, because the database does not respond: %r", error)
-            # Clients take a refused handshake for a missing sign-in or a blocked transport. So the
-            # socket is accepted first, to close it with the right code.
+            # A client takes a refused handshake for a missing sign-in or a blocked transport. So
+            # the socket is accepted, and then closed with the right code.
             if not self._is_accepted:
                 await self.accept(frames.SUBPROTOCOL)
             await self.close(CloseCode.FAILED, "The database does not respond.")
@@ -87,12 +87,13 @@ class StreamConsumer(AsyncWebsocketConsumer):
             await self._clean_up()
 
     async def dispatch(self, message: Any) -> None:
-        # Channels' own dispatch goes through one shared thread for every message, to close old
-        # database connections. Our connections belong to the pool of `db_threads`.
+        # For every message, Channels' own method waits for a shared thread that closes old database
+        # connections. Here only the threads of `db_threads` have connections.
         await getattr(self, get_handler_name(message))(message)
 
     async def _clean_up(self) -> None:
-        # Everything before the first await always runs. A server that stops may cancel the rest.
+        # Everything before the first await always runs. A server that stops may cancel what
+        # follows.
         self._hub.exit(self)
         for stream in list(self._followed):
             self._leave(stream)
@@ -141,8 +142,8 @@ class StreamConsumer(AsyncWebsocketConsumer):
     async def _identify(self) -> User | None:
         """Return the user, and count this socket as one of their connections."""
         connections = self._hub.connections
-        # The socket is entered without a user first. Otherwise it would miss a change of rights
-        # that arrives while the user is looked up.
+        # The socket enters without a user first. Otherwise it would miss a change of rights that
+        # arrives while the user is looked up.
         self._hub.enter(self, None)
         connections.ensure_room()
         credentials = api_credentials.credentials(self.scope)
@@ -154,8 +155,8 @@ class StreamConsumer(AsyncWebsocketConsumer):
         return user
 
     async def _reject(self, refusal: TooManyConnectionsError) -> None:
-        # Only an accepted socket can be closed with a code, and it keeps its file descriptor until
-        # the client responds. If too many sockets are in that state, the response is HTTP 403.
+        # Only an accepted socket can be closed with a code, but it keeps its file descriptor until
+        # the client responds. If too many sockets wait for that, the client gets HTTP 403 instead.
         if not self._hub.connections.is_overrun:
             await self.accept(frames.SUBPROTOCOL)
         await self.close(CloseCode.TRY_LATER, str(refusal))
@@ -168,11 +169,11 @@ class StreamConsumer(AsyncWebsocketConsumer):
         bytes_data: bytes | None = None,  # noqa: ARG002 - Channels' signature
     ) -> None:
         if self._is_closed:
-            return  # The client sent this frame before it knew of the close.
+            return  # The client sent this frame before it got the close frame.
         size = 0 if text_data is None else len(text_data.encode())
         if text_data is None or size > frames.MAX_FRAME_BYTES:
-            most = frames.MAX_FRAME_BYTES // 1024
-            await self.close(CloseCode.BAD_CLIENT, f"Frames are JSON text of at most {most} KiB.")
+            limit = frames.MAX_FRAME_BYTES // 1024
+            await self.close(CloseCode.BAD_CLIENT, f"Frames are JSON text of at most {limit} KiB.")
             return
         if refusal := self._allowance.frame(size):
             await self._refuse(refusal)
@@ -207,7 +208,8 @@ class StreamConsumer(AsyncWebsocketConsumer):
             return
         user = self.user
         granted = await self._grant(frame, user)
-        # The hub follows all streams before any backlog is read. So no item is missed in between.
+        # The hub follows all streams before any backlog is read, so that no item is missed in
+        # between.
         self._followed.update(granted)
         await asyncio.gather(*(self._hub.follow(stream, self) for stream in granted))
         self._subscriptions.update(granted)
@@ -216,12 +218,12 @@ class StreamConsumer(AsyncWebsocketConsumer):
             or self._named_recheck.is_running
             or self._routine_recheck.is_running
         ):
-            # A recheck ran meanwhile and did not include these streams.
+            # A recheck that ran meanwhile did not include these streams.
             self._named_recheck.request()
         self._wake.set()
 
     async def _grant(self, frame: frames.Subscribe, user: User) -> dict[str, Subscription]:
-        """Return subscriptions to the streams of `frame`. Send an error for each refused one."""
+        """Return subscriptions to the streams of `frame`. Send an error for each refused stream."""
         granted: dict[str, Subscription] = {}
         readable = await in_database(access.readable, user, frame.streams)
         for stream, cursor in frame.streams.items():
@@ -256,7 +258,7 @@ class StreamConsumer(AsyncWebsocketConsumer):
                 self._allowance.useful_ack(size)
                 self._wake.set()
 
-    # -- calls from the hub: they note the change and wake the pump ----------------
+    # -- calls from the hub, which wake the pump or a recheck ------------------------
 
     def on_push(self, stream: str, epoch: str, head: Cursor, items: list[Item]) -> None:
         if subscription := self._subscriptions.get(stream):
@@ -289,7 +291,7 @@ class StreamConsumer(AsyncWebsocketConsumer):
             await self.close(CloseCode.FAILED)
 
     async def _pump(self) -> None:
-        """Read and send items whenever the socket is woken. No other task does."""
+        """Read and send items whenever `_wake` is set. No other task sends items."""
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -347,7 +349,7 @@ class StreamConsumer(AsyncWebsocketConsumer):
             await self._reply(frames.Heartbeat(heads=heads))
 
     async def _recheck(self) -> None:
-        """Check who the user is and which streams they may read. Drop the other streams."""
+        """Check who the user is and which streams they may read. Leave the other streams."""
         if self._is_closed:
             return
         checked = dict(self._subscriptions)

@@ -1,11 +1,11 @@
 """Make Daphne send every close code, with its reason.
 
-Daphne does not pass on the reason. Its WebSocket library lets an application send only the codes
-1000 and 3000 to 4999. It raises an exception for 1013 ("try again later"), although the registry of
-RFC 6455 has that code for servers.
+Daphne ignores the reason. Its WebSocket library lets an application send only the codes 1000 and
+3000 to 4999. It raises an exception for 1013 ("try again later"), although the registry of RFC 6455
+has that code for servers.
 
-`config.server_limits` changes Daphne as well, for this site only. This change is part of the app,
-because the protocol of the streams depends on close codes, and the app may not import `config`.
+`config.server_limits` changes Daphne, too, but only for this site. The change here is part of the
+app, because the protocol of streams depends on close codes, and the app may not import `config`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MAX_REASON_BYTES = 123  # A control frame has room for 125 bytes, and the code t
 
 
 def install() -> None:
-    """Replace Daphne's method that closes sockets. Do nothing under another server, or twice."""
+    """Replace Daphne's method that closes sockets, once. Do nothing under another server."""
     if "daphne.ws_protocol" not in sys.modules:
         return  # Importing it would load Twisted.
     from daphne.ws_protocol import WebSocketProtocol  # type: ignore[import-untyped]  # noqa: PLC0415

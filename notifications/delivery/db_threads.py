@@ -1,6 +1,6 @@
 """Run the database reads of consumers in a small pool of threads.
 
-Outside of requests, all calls of `sync_to_async` share one thread. There, one slow query would
+Outside of requests, all calls of `sync_to_async` share one thread, in which a slow query would
 block every socket of the process.
 """
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# Seconds for which a thread keeps its connection. Opening one costs more than a read, and a
-# thousand clients that reconnect cause five thousand reads. There are never more connections than
+# Seconds for which a thread keeps its connection. Opening a connection costs more than a read, and
+# a thousand clients that reconnect cause five thousand reads. There are never more connections than
 # threads in the pool.
 KEPT_SECONDS = 60
 
@@ -37,14 +37,17 @@ def _pool() -> ThreadPoolExecutor:
 def _keep_connections() -> None:
     """Keep the connections of this thread open between calls. Other threads are not affected."""
     for connection in connections.all():
-        given = connection.settings_dict
-        # A connection from psycopg's pool is cheap, and Django does not allow keeping it.
-        if given["CONN_MAX_AGE"] == 0 and not given["OPTIONS"].get("pool"):
-            connection.settings_dict = {**given, "CONN_MAX_AGE": KEPT_SECONDS}
+        options = connection.settings_dict
+        # A connection from psycopg's pool is cheap, and Django does not allow it to stay open.
+        if options["CONN_MAX_AGE"] == 0 and not options["OPTIONS"].get("pool"):
+            connection.settings_dict = {**options, "CONN_MAX_AGE": KEPT_SECONDS}
 
 
 def closes_connections(function: Callable[P, T]) -> Callable[P, T]:
-    """Close the thread's connections after each call. For threads that Django does not manage."""
+    """Wrap `function`, so that each call closes its thread's connections at the end.
+
+    For threads that Django does not manage.
+    """
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> T:

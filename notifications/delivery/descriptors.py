@@ -1,8 +1,8 @@
-"""Count the file descriptors that this process has left.
+"""Estimate how many file descriptors this process has left.
 
-At the limit the process can open no file, reach no database and accept no connection, and each
-failure is a traceback in the log. Before that, a web process refuses work in three steps. It refuses
-new sockets and streams, then closes sockets without a close code, then refuses every request.
+At the limit, the process cannot open a file, reach the database or accept a connection, and each
+failure logs a traceback. A web process refuses work before that, in three steps: first it refuses
+new sockets and streams, then it refuses them without a close code, then it refuses every request.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import errno
 import os
 import resource
 
-# Descriptors for pages, files, the database and refusals: this number, or a quarter of the limit
-# if that is more.
+# The reserve of descriptors for pages, files, the database and refusals: this number, or a quarter
+# of the limit if that is more.
 RESERVED = 32
 RESERVED_SHARE = 4
-# The soft limit is raised to this number at most. Descriptors cost memory, and some systems have a
-# hard limit of a billion.
+# The soft limit is raised to at most this number, because descriptors cost memory and some systems
+# have a hard limit of a billion.
 MAX_LIMIT = 65_536
 
 
@@ -38,16 +38,16 @@ def limit() -> int:
 
 
 def reserve() -> int:
-    """Return how many descriptors are kept from new sockets and streams."""
+    """Return how many descriptors new sockets and streams must leave."""
     return max(RESERVED, limit() // RESERVED_SHARE)
 
 
 def left() -> int:
     """Estimate how many descriptors are left, without counting the open ones.
 
-    The system gives a new file the lowest free number, and the estimate is the limit less that
-    number. It is too high while connections that were opened early have ended, and right again
-    when the next connections have taken their numbers.
+    The system gives a new file the lowest free number, and the estimate is the limit minus that
+    number. When early connections have ended, the estimate is too high until new connections have
+    taken their numbers.
     """
     try:
         lowest = os.open(os.devnull, os.O_RDONLY)

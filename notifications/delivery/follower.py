@@ -1,7 +1,7 @@
-"""Follow a stream without a socket. The hub wakes the follower, which then reads the table.
+"""Follow a stream without a socket, for the long poll and for server-sent events.
 
-The long poll and server-sent events use this. Cursors, order and access are the same as on the
-socket, so a client can switch between transports at any position.
+The hub wakes the follower, which then reads the tables. Cursors, order and access are the same as
+on the socket, so a client can switch between transports at any position.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 class Follower:
-    """The position of one request in one stream. As a context manager it follows the stream.
+    """The position of one request in one stream. As a context manager, it follows the stream.
 
-    `read` works outside of the block, too. Call `enter` before the check whether the reader may
-    read the stream. Then a right that is withdrawn after the check is noticed.
+    `read` works outside of the block, too. Call `enter` before you check whether the reader may
+    read the stream. So the follower notices a right that is withdrawn after the check.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Follower:
     ) -> None:
         self.stream = stream
         self.position = after
-        # The rights of the reader may have changed. The response ends, and the client reconnects.
+        # True if the reader's rights may have changed. Then the response must end.
         self.must_reconnect = False
         self._reader = reader
         self._wake = asyncio.Event()
@@ -54,7 +54,8 @@ class Follower:
         try:
             await self._hub.follow(self.stream, self)
         except BaseException:
-            # A cancellation while waiting for the layer ends up here, and __aexit__ is not called.
+            # The request may be cancelled while it waits for the layer. Then __aexit__ is not
+            # called.
             self._hub.exit(self)
             self._hub.drop(self.stream, self)
             raise
@@ -82,7 +83,7 @@ class Follower:
 
     async def read(self) -> Backlog:
         """Read the next page and move the position to its end."""
-        self._wake.clear()  # Before the read, so that an item that arrives meanwhile wakes us again.
+        self._wake.clear()  # Before the read, so that an item that arrives during it sets it again.
         page = await in_database(backlog.read, self.stream, self.position)
         self.position = page.end
         return page
@@ -104,7 +105,7 @@ def frames(page: Backlog) -> Iterator[tuple[str, Cursor]]:
     """Yield the frames of a page, each with the client's cursor after it."""
     cursor = page.start
     for number, item in enumerate(page.items, start=1):
-        # A page may end after its last item, because replaced values are not sent.
+        # A page may end beyond its last item, because replaced values are not sent.
         last = number == len(page.items)
         cursor = page.end if last else cursor.join(item.position)
         yield item.frame(cursor), cursor

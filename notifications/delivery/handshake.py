@@ -52,8 +52,8 @@ def origin_is_allowed(scope: Scope) -> bool:
     """Return whether the client is a page of this site, or a program with a token and no origin.
 
     The rule is that of Django's CSRF check: same scheme, host and port, or an origin in
-    CSRF_TRUSTED_ORIGINS. So a page that an attacker has modified over http cannot open a socket of
-    the https site.
+    CSRF_TRUSTED_ORIGINS. So an http page that an attacker has modified on the way cannot open a
+    socket of the https site.
     """
     headers = headers_of(scope)
     if "origin" not in headers:
@@ -66,7 +66,7 @@ def origin_is_allowed(scope: Scope) -> bool:
 
 def _is_own(scope: Scope, origin: str) -> bool:
     """Return whether `origin` is the origin of the socket itself, on an allowed host."""
-    # As for any request, the proxy's headers may set the scheme and the host.
+    # The scheme and the host may come from the proxy's headers, as for any request.
     request = _request(scope)
     if not request.headers.get("Host"):
         return False  # Django would fall back to the address of the server.

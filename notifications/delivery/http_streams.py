@@ -33,18 +33,19 @@ if TYPE_CHECKING:
 router = AsyncRouter(tags=["streams"])
 
 MAX_WAIT = 25.0  # Seconds. Proxies give up after 30.
-# An event stream ends after this time or number of items, and the client reconnects. Then its
+# An event stream ends after this time or number of items, so that the client reconnects and its
 # rights are checked again.
 SSE_SECONDS = 55.0
 SSE_ITEMS = 5_000
 SSE_COMMENT_SECONDS = 15.0  # Some proxies close a connection that is silent for longer.
-# The first comment comes early. It shows the client that no proxy buffers the response.
+# The first comment is sent early, to show the client that no proxy buffers the response.
 SSE_FIRST_COMMENT_SECONDS = 0.5
-RETRY_MS = 1_000
+RETRY_MS = 1_000  # The client reconnects after this time.
 
 
 @contextmanager
 def _refusals_as_problems() -> Iterator[None]:
+    """Turn a refused connection into a problem response."""
     try:
         yield
     except TooManyConnectionsError as refusal:
@@ -53,9 +54,9 @@ def _refusals_as_problems() -> Iterator[None]:
 
 
 class AuthenticateAsync(Authenticate):
-    """Like `Authenticate`, for asynchronous views. It uses the threads of `db_threads`.
+    """Like `Authenticate`, for asynchronous views. It reads the database with `db_threads`.
 
-    A request that would stay open is refused before any read of the database, if its user is known
+    A request that would stay open is refused before any read of the database if its user is known
     and has too many connections.
     """
 
@@ -142,14 +143,14 @@ def _is_empty(page: Backlog) -> bool:
     summary="Follow a stream as server-sent events; resumes from Last-Event-ID",
 )
 async def server_sent_events(request: HttpRequest, name: str, after: str | None = None) -> Any:
-    given = request.headers.get("Last-Event-ID") or after
+    start = request.headers.get("Last-Event-ID") or after
     try:
-        cursor = cursor_or_start(given)
+        cursor = cursor_or_start(start)
     except ValueError:
-        return invalid_cursor(str(given))
+        return invalid_cursor(str(start))
     follower = followers.Follower(name, cursor, reader=request.user.pk)
     with _refusals_as_problems():
-        follower.enter()  # If the response is never iterated over, the hub drops it by itself.
+        follower.enter()  # The hub drops it by itself if the response is never iterated over.
     try:
         await _ensure_readable(request, name)
     except BaseException:
@@ -158,7 +159,7 @@ async def server_sent_events(request: HttpRequest, name: str, after: str | None 
     disable_compression(request)
     response = StreamingHttpResponse(_events(follower), content_type="text/event-stream")
     response["Cache-Control"] = "no-store"
-    response["X-Accel-Buffering"] = "no"  # nginx would hold it back until a buffer is full.
+    response["X-Accel-Buffering"] = "no"  # nginx would wait until a buffer is full.
     return response
 
 

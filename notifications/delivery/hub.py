@@ -1,11 +1,12 @@
 """The hub: the only member of the channel layer in a web process.
 
-The hub joins the group of a stream with the first local subscriber and leaves it with the last. It
-receives each message once and passes the items to the local subscribers. Every few seconds a sweep
-reads the positions of all followed streams from the database, in one query. Subscribers that are
-behind then read the table. So items arrive without Redis, too, and a lost message costs seconds.
+The hub joins the group of a stream for its first local subscriber, and leaves it after the last
+one. It receives each message once, and passes the items to the local subscribers. Every few
+seconds, a sweep reads the positions of all followed streams from the database, in one query.
+Subscribers that are behind then read the tables. So items arrive without Redis, too, and a lost
+message delays them only by seconds.
 
-A background listener may stall silently. So the hub checks it: if sweeps repeatedly find items that
+The listener may stall without an error. So the hub checks it: if sweeps repeatedly find items that
 no push has brought, the hub leaves the layer and joins it again.
 """
 
@@ -32,14 +33,16 @@ from notifications.streams.items import Item
 
 logger = logging.getLogger(__name__)
 
-LAYER_TIMEOUT = 1.0  # Seconds that a caller waits for the layer before it goes on without it.
-RECHECK_AGAIN = 1.0  # Seconds until a change that was announced early is stored.
-# How many connections recheck rights at once: after a change that concerns everybody, and after a
-# change that names users. Together they are fewer than DATABASE_THREADS, so that reads still get one.
+LAYER_TIMEOUT = 1.0  # Seconds for which a caller waits for the layer.
+RECHECK_AGAIN = 1.0  # Seconds after which a change that was announced early should be stored.
+# How many connections recheck rights at once: after a change that concerns all users, and after a
+# change that names users. Their sum is less than the default of DATABASE_THREADS, so that a thread
+# is left for other reads.
 RECHECKS = 2
 NAMED_RECHECKS = 1
 LOG_SECONDS = 10.0  # Seconds between two log lines about dropped messages.
-# The channel is renewed when this many sweeps found items of a stream for which no push came.
+# The channel is renewed when this many sweeps have found items of a stream that no push has
+# brought.
 MAX_MISSES = 3
 
 
@@ -58,26 +61,26 @@ class Hub:
         self._layer: Any = get_channel_layer(conf.CHANNEL_LAYER)
         self._followers: dict[str, set[Subscriber]] = {}
         self.connections = Connections()
-        # The keys are user ids as text. Each socket holds a reference, and a timer holds one for a
-        # while after its end. So reconnecting does not reset the allowance.
+        # The keys are user ids as text. Each socket holds a reference, and after its end a timer
+        # holds one for a while. So reconnecting does not reset the allowance.
         self._allowances: WeakValueDictionary[str, Allowance] = WeakValueDictionary()
         self.recheck_slots = asyncio.Semaphore(RECHECKS)
         self.named_recheck_slots = asyncio.Semaphore(NAMED_RECHECKS)
         self._joined: set[str] = set()
         self._channel = ""
         self._listener: asyncio.Task[None] | None = None
-        self._is_broken = False  # Whether the channel and its groups must be created again.
+        self._is_broken = False  # Whether the layer must be reset and joined again.
         # The only task that joins and leaves groups. It runs while there is something to change.
         self._syncing: asyncio.Task[None] | None = None
         self._sweeper: asyncio.Task[None] | None = None
-        # The positions that pushes have brought and that the last sweep found. Their comparison
-        # shows whether the listener works.
+        # The positions that pushes have brought, and those that the last sweep has found. Comparing
+        # them shows whether the listener works.
         self._pushed_heads: dict[str, Cursor] = {}
         self._swept_heads: dict[str, Cursor] = {}
         self._swept_at = 0.0  # The monotonic time of the last sweep, or of the sweeper's start.
         self._missed_sweeps: Counter[str] = Counter()
-        # Counters of messages: a `poison` message is malformed, a `forged` one has a wrong
-        # signature, and a `repeated` one has nothing that an earlier message did not have.
+        # A `poison` message is malformed, a `forged` one has a wrong signature, and a `repeated`
+        # one only has positions that earlier messages have reached.
         of_messages = ("received", "poison", "forged", "repeated")
         of_streams = ("sweeps", "caught_up", "renewed", "rechecks")
         self.counters = dict.fromkeys((*of_messages, *of_streams), 0)
@@ -88,9 +91,9 @@ class Hub:
     async def follow(self, stream: str, subscriber: Subscriber) -> None:
         """Pass all new items of `stream` to `subscriber`.
 
-        Returns when the hub has joined the group, or after a second if the layer does not respond.
-        Until it responds, sweeps find the items. Read the backlog after this call, so that no item
-        is missed in between.
+        Return when the hub has joined the group, or after a second if the layer does not respond.
+        In that case sweeps find the items. Read the backlog after this call, so that no item is
+        missed in between.
         """
         self._followers.setdefault(stream, set()).add(subscriber)
         if self._sweeper is None:
@@ -118,8 +121,8 @@ class Hub:
     def enter(self, connection: Connection, user: object | None, *, is_brief: bool = False) -> None:
         """Count `connection`, and notify it when the rights of `user` (an id) may have changed.
 
-        While the user is not known (None), it is notified of every change. The call does not wait
-        for the layer: until the hub has joined it, the check of each minute applies. Raise
+        While the user is not known (None), every change notifies it. This method does not wait for
+        the layer: until the hub has joined it, only the check of each minute notices changes. Raise
         TooManyConnectionsError if the user is at a limit. A brief connection ends with the first
         new item.
         """
@@ -141,7 +144,7 @@ class Hub:
 
     @property
     def lag(self) -> float | None:
-        """Seconds by which the next sweep is late. None if no stream is followed. Thread-safe."""
+        """Seconds by which a sweep is late, or None if no stream is followed. Thread-safe."""
         if self._sweeper is None:
             return None
         return max(time.monotonic() - self._swept_at - conf.SWEEP_SECONDS, 0.0)
@@ -156,7 +159,7 @@ class Hub:
     async def sync_groups(self) -> None:
         """Join and leave groups until they match the followed streams.
 
-        Waits at most a second, because a layer that does not respond must not delay a handshake.
+        Wait at most a second, because a layer that does not respond must not delay a handshake.
         """
         await asyncio.wait([self._start_sync()], timeout=LAYER_TIMEOUT)
 
@@ -168,11 +171,11 @@ class Hub:
     async def _sync(self) -> None:
         try:
             while await self._sync_step():
-                # Subscribers may have come and gone during the step, so look again.
+                # Subscribers may have changed during the step, so take another one.
                 continue
         # The layer raises any exception of its Redis client. The next sweep tries again.
         except Exception as error:  # noqa: BLE001
-            self._is_broken = True  # The layer may have done a part of the failed call.
+            self._is_broken = True  # The failed call may have had a part of its effect.
             logger.warning("The channel layer cannot be joined; sweeps deliver instead: %r", error)
             if not self._wanted():
                 # Without subscribers there are no sweeps that would try again.
@@ -180,7 +183,7 @@ class Hub:
                     await self._reset_layer()
 
     async def _sync_step(self) -> bool:
-        """Take one step towards the groups that are needed. Return False if all match."""
+        """Join or leave one group, or prepare that. Return False if nothing has to change."""
         wanted = self._wanted()
         has_died = self._listener is not None and self._listener.done()
         if self._is_broken or has_died:
@@ -188,7 +191,7 @@ class Hub:
         elif wanted and not self._channel:
             self._channel = await self._layer.new_channel()
             self._listener = asyncio.create_task(self._listen(self._channel), name="streams-listen")
-            # Let the listener start. If it were cancelled before, its channel would stay behind.
+            # Let the listener start. If it is cancelled before its start, its channel stays behind.
             await asyncio.sleep(0)
         elif missing := wanted - self._joined:
             stream = missing.pop()
@@ -215,9 +218,9 @@ class Hub:
         # Our own state is cleared first, so that the next step starts over even if this one fails.
         self._channel, self._joined, self._is_broken = "", set(), False
         try:
-            # Close the layer's connections, too: one whose peer has vanished accepts commands and
-            # delivers nothing. This drops all channels of the process, so other consumers of a
-            # project need a layer of their own: docs/copy.md.
+            # This also closes the layer's connections. A connection whose peer has vanished accepts
+            # commands and delivers nothing. The flush drops all channels of the process, so other
+            # consumers of a project need a layer of their own (docs/copy.md).
             await self._layer.flush()
         finally:
             await self._stop_listening()
@@ -236,13 +239,14 @@ class Hub:
             try:
                 message = await self._layer.receive(channel)
                 self._receive(message)
-            # Malformed and forged messages are counted and dropped. They must not stop the listener.
+            # Malformed and forged messages are counted and dropped, so that they cannot stop the
+            # listener.
             except signed.Forged as error:
-                self._drop("forged", error)
+                self._drop_message("forged", error)
             except (KeyError, TypeError, ValueError) as error:
-                self._drop("poison", error)
+                self._drop_message("poison", error)
 
-    def _drop(self, kind: str, error: Exception) -> None:
+    def _drop_message(self, kind: str, error: Exception) -> None:
         """Count a dropped message. Only some are logged, because an attacker may send thousands."""
         self.counters[kind] += 1
         if (now := time.monotonic()) < self._logged_at + LOG_SECONDS:
@@ -255,8 +259,8 @@ class Hub:
             error,
         )
 
-    def _receive(self, given: dict[str, Any]) -> None:
-        message = signed.read(given)
+    def _receive(self, envelope: dict[str, Any]) -> None:
+        message = signed.read(envelope)
         if message["type"] == push.RECHECK:
             self._receive_rights_changed(message)
         else:
@@ -288,7 +292,7 @@ class Hub:
         for subscriber in self._followers.get(stream, set()):
             subscriber.on_push(stream, epoch, head, items)
 
-    # -- positioning -------------------------------------------------------------
+    # -- sweeps ------------------------------------------------------------------
 
     async def _sweep(self) -> None:
         while True:
@@ -298,7 +302,7 @@ class Hub:
                 await self._sweep_once()
             except DatabaseError as error:
                 logger.warning("A sweep could not read the database: %r", error)
-            # Sweeps must go on after any error. Without them a lost message would stay lost.
+            # Sweeps must continue after any error. Without them, a lost message would stay lost.
             except Exception:
                 logger.exception("A sweep failed.")
 
@@ -325,7 +329,7 @@ class Hub:
             self._pushed_heads[stream] = self._swept_heads[stream]
             self._missed_sweeps[stream] += 1
         for stream, head in heads.items():
-            # Pushes are expected from the first sweep on. Earlier items do not count as missed.
+            # Pushes are expected after the first sweep. Earlier items do not count as missed.
             self._pushed_heads.setdefault(stream, head)
         self._swept_heads = heads
         if missed:
@@ -338,7 +342,7 @@ class Hub:
 
 
 def _release(_: Allowance) -> None:
-    """Drop the timer's reference. The allowance is full by now, so it equals a new one."""
+    """Drop the timer's reference. The allowance is full by now, so a new one would be the same."""
 
 
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
@@ -353,5 +357,5 @@ def current() -> Hub:
 
 
 def hubs() -> list[Hub]:
-    """Return the hubs of this process, from any thread. A server has one event loop, so one hub."""
+    """Return the hubs of this process, one for each event loop. Thread-safe."""
     return list(_hubs.values())

@@ -1,7 +1,8 @@
 """Recheck the rights of a user with an open socket.
 
-The check runs each minute, and at once after a message that the user's rights, or everybody's, may
-have changed. It has its own task, so a slow check delays neither heartbeats nor items.
+The check runs each minute, and at once after a message that the rights of the user, or of all
+users, may have changed. It has a task of its own, so a slow check delays neither heartbeats nor
+items.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-RECHECK_SECONDS = 60.0  # How long a signed-out user may go on receiving items, at most.
+RECHECK_SECONDS = 60.0  # If a message is lost, a signed-out user gets items for at most this time.
 RETRY_SECONDS = 1.0  # The pause after a check that failed.
 
 
@@ -55,7 +56,8 @@ class Recheck:
                     self.is_running = True
                     await self._check()
             except DatabaseError as error:
-                # Pushes go on without a database, so the check must not wait for the next minute.
+                # Pushes continue without a database, so the check must not wait for the next
+                # minute.
                 self._requested.set()
                 logger.warning("Could not recheck the rights of a user: %r", error)
                 await asyncio.sleep(RETRY_SECONDS)

@@ -1,11 +1,11 @@
 """Notify the web processes when the rights of a user change, by Django's signals.
 
-The message goes over the channel layer, like any push, and open sockets recheck the user at once. If
-a message is lost, or a change sends no signal, the check of each minute finds it (`recheck`). The
-receivers here cost a request at most one push.
+The message is sent over the channel layer, like any push, and open sockets recheck their user at
+once. If a message is lost, or a change sends no signal, the check of each minute notices it
+(`recheck`). The receivers here cost a request at most one push.
 
-There is no receiver for deleted sessions. With one, Django's `clearsessions` would have to load
-every expired session instead of deleting all in one query.
+There is no receiver for deleted sessions. With such a receiver, Django's `clearsessions` would load
+every expired session, instead of deleting all of them in one query.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from notifications.streams.push import RightsChanged
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# The fields of a user that decide about rights. A sign-in saves only `last_login`.
+# The fields of a user that decide about rights. A sign-in saves none of them, but only
+# `last_login`.
 RIGHTS = frozenset({"password", "is_active", "is_superuser"})
 
 
@@ -62,7 +63,8 @@ def connect() -> None:
 
 def _signed_out(user: Any, **_: Any) -> None:
     if user is not None:
-        # Django sends the signal just before it deletes the session.
+        # Django sends the signal before it deletes the session, so the first check may be too
+        # early.
         recheck([user.pk], again=True)
 
 

@@ -34,7 +34,7 @@ class Read:
     """Read at most `limit` items after `after`, and pass the result to `on_read`."""
 
     after: Cursor | Literal["latest"] | None
-    limit: int  # The free part of the window, so that no row is read in vain.
+    limit: int  # The free part of the window. Further rows could not be sent.
 
 
 class Subscription:
@@ -65,7 +65,7 @@ class Subscription:
         """A push brought `items`. The stream is at `head` or beyond."""
         self._note_head(head)
         if self._must_read or self._is_reading or self.position is None:
-            return  # A read is due anyway, and it will find them.
+            return  # The next read will find the items.
         if epoch != self.position.epoch:
             self._must_read = True
             return
@@ -73,13 +73,13 @@ class Subscription:
             if item.is_behind(self.position):
                 continue
             if not item.follows(self.position) or not self._free_window():
-                break  # A full window keeps no items in memory. A later read gets them.
+                break  # With a full window, items are not kept in memory. A later read gets them.
             self._queue.append(item)
             self.position = self.position.join(item.position)
         self._must_read = not self.position.covers(self._known_head or head)
 
     def on_head(self, head: Cursor) -> bool:
-        """The database has the stream at `head`. Return True if this makes a read necessary."""
+        """In the database, the stream is at `head`. Return True if this makes a read necessary."""
         self._note_head(head)
         if self.position is None or self._must_read or self._is_reading:
             return False
@@ -104,7 +104,8 @@ class Subscription:
         self.position = backlog.end
         if not self._queue:
             self.sent = backlog.end
-        # The read is newer than all positions reported before it, but not than those during it.
+        # The read has all items that were reported before it, but may lack those reported during
+        # it.
         has_more = self._known_head != self._known_head_when_read and not (
             self._known_head is None or self.position.covers(self._known_head)
         )
@@ -149,12 +150,12 @@ class Subscription:
         self.sent = self.sent.join(item.position)
         self._unacked.append(self.sent)
         if not self._queue and self.position is not None:
-            # A read may end after its last item, because replaced values are not sent.
+            # A read may end beyond its last item, because replaced values are not sent.
             self.sent = self.position
         return Send(item, self.sent)
 
     def stalled_since(self) -> float | None:
-        """Return since when the window is full without an ack, or None if it is not full."""
+        """Return when the window became full, or None if an ack has freed a part since."""
         return self._full_since
 
     def _free_window(self) -> int:

@@ -3,13 +3,13 @@
 Blocking code delays every socket and every request of the process. A thread schedules a callback
 on the loop twenty times a second. If the loop has not called it after LIMIT, the thread logs the
 stack of the loop's thread and counts the block. The admin's health page shows the count. The thread
-sees every block of 200 ms and most blocks of more than 100 ms. It uses less than half a percent of
-one processor.
+detects every block of 200 ms, and most blocks of more than 100 ms. It uses less than half a percent
+of one processor.
 
-A block is not reported if the whole process stood still, because the machine was suspended or other
-processes had the processors. Then the thread itself is late, or the loop is idle, and the process
-has used less CPU time than LIMIT. If code holds the loop and the process has used little CPU time,
-either the code waits or the process has no CPU. The log line has both times.
+A pause of the whole process is no block: the machine was suspended, or other processes used all
+processors. In that case the process has used less CPU time than LIMIT, and the thread itself is
+late or the loop is idle. If code holds the loop but uses little CPU time, either the code waits or
+the process gets no processor. The log line has both times, so that the reader can decide.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ logger = logging.getLogger(__name__)
 
 LIMIT = 0.1  # Seconds that the loop may take to call a callback.
 TICK = 0.05  # Seconds between two callbacks.
-PATIENCE = 1.0  # Seconds after which a block is logged although it has not ended.
-# Seconds between two log lines about one place, and between any two log lines. They keep an
-# attacker who causes blocks from filling a disk.
+LOG_AFTER = 1.0  # Seconds after which a block is logged although it has not ended.
+# Seconds between two log lines about the same place, and between any two log lines. They keep an
+# attacker who causes blocks from filling the disk.
 LOG_SECONDS = 10.0
 LOG_GAP = 1.0
-REMEMBERED = 100  # The last blocks, whose times the health page uses.
+MAX_LAST = 100  # The number of last blocks whose times are kept for the health page.
 
 STDLIB = sysconfig.get_path("stdlib")
 PACKAGES = ("site-packages", "dist-packages")
@@ -56,14 +56,14 @@ class Sample:
 
 @dataclass
 class Blocks:
-    """The number of blocks since the process began, the longest and the last one."""
+    """The blocks since the process began."""
 
     count: int = 0
-    longest: float = 0.0
-    seconds: float = 0.0  # of all together
+    longest: float = 0.0  # Seconds.
+    seconds: float = 0.0  # The sum of all blocks.
     last_place: str = ""
-    # When the last blocks ended, by the monotonic clock, and how many seconds each took.
-    last: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    # When each of the last blocks ended (monotonic time), and how many seconds it took.
+    last: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=MAX_LAST))
 
 
 class Watchdog:
@@ -75,9 +75,10 @@ class Watchdog:
         self._loop_thread = threading.get_ident()
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
-        # When the last callback was scheduled, and when the loop called it (None: not yet).
-        self._began = self._cpu_began = 0.0
-        self._answered: float | None = 0.0
+        # When the last callback was scheduled, plus pauses of the whole process; the CPU time at
+        # that moment; and when the loop called it (None: not yet).
+        self._waiting_since = self._cpu_before = 0.0
+        self._called_at: float | None = 0.0
         self._sample: Sample | None = None  # The stack of the current block, if there is one.
         self._is_logged = False  # Whether the current block has been logged.
         self._logged: dict[str, float] = {}  # The time of the last log line of each place.
@@ -103,37 +104,40 @@ class Watchdog:
         """Check the loop and schedule the next callback. `late` is the delay of this thread."""
         is_late = late >= LIMIT
         is_busy = cpu_since >= LIMIT
-        if self._answered is None:
+        if self._called_at is None:
             if is_late and not is_busy:
-                self._began += late  # The whole process stood still.
-            self._wait(now - self._began, cpu - self._cpu_began)
+                self._waiting_since += late  # The whole process stood still.
+            self._check_block(now - self._waiting_since, cpu - self._cpu_before)
             return
         if self._sample:
-            self._end(self._sample, self._answered - self._began, cpu - self._cpu_began)
-        elif is_late and is_busy and (sample := self._look(is_busy=True)):
-            # A call into C held the interpreter's lock, so this thread could not see the block.
-            self._end(sample, late, cpu_since)
+            self._record(
+                self._sample, self._called_at - self._waiting_since, cpu - self._cpu_before
+            )
+        elif is_late and is_busy and (sample := self._take_sample(is_busy=True)):
+            # A call into C held the interpreter's lock, so this thread could not run during the
+            # block.
+            self._record(sample, late, cpu_since)
         self._sample, self._is_logged = None, False
-        self._began, self._cpu_began, self._answered = now, cpu, None
+        self._waiting_since, self._cpu_before, self._called_at = now, cpu, None
         with suppress(RuntimeError):  # The loop may have been closed meanwhile.
-            self._loop.call_soon_threadsafe(self._answer)
+            self._loop.call_soon_threadsafe(self._callback)
 
-    def _wait(self, seconds: float, cpu: float) -> None:
-        """Check a loop that has not called back for `seconds`. The process has used `cpu` seconds."""
+    def _check_block(self, seconds: float, cpu: float) -> None:
+        """Check a loop that has not called back for `seconds`, of which `cpu` are CPU time."""
         if self._sample is None and seconds >= LIMIT:
-            self._sample = self._look(is_busy=cpu >= LIMIT)
+            self._sample = self._take_sample(is_busy=cpu >= LIMIT)
             if self._sample is None:
-                self._began += seconds
-                self._cpu_began += cpu
-        elif self._sample and seconds >= PATIENCE and not self._is_logged:
+                self._waiting_since += seconds
+                self._cpu_before += cpu
+        elif self._sample and seconds >= LOG_AFTER and not self._is_logged:
             self._log(self._sample, f"has been held for {seconds:.1f} s", cpu)
 
-    def _answer(self) -> None:
-        """Record the time. The loop calls this when no code blocks it."""
-        self._answered = time.monotonic()
+    def _callback(self) -> None:
+        """Note the time. The loop calls this when no code blocks it."""
+        self._called_at = time.monotonic()
 
-    def _look(self, *, is_busy: bool) -> Sample | None:
-        """Return the stack that holds the loop, or None if the process only waits for a CPU."""
+    def _take_sample(self, *, is_busy: bool) -> Sample | None:
+        """Return the stack of the code that holds the loop, or None if the process only waits."""
         frames = sys._current_frames()
         running = list(_inside_loop(frames.get(self._loop_thread)))
         if not running and is_busy:
@@ -157,7 +161,7 @@ class Watchdog:
                 return list(_outwards(frame))
         return []
 
-    def _end(self, sample: Sample, seconds: float, cpu: float) -> None:
+    def _record(self, sample: Sample, seconds: float, cpu: float) -> None:
         blocks = self.blocks
         blocks.count += 1
         blocks.longest = max(blocks.longest, seconds)
@@ -182,8 +186,8 @@ class Watchdog:
                 " waited otherwise.%s"
             )
             args = (what, sample.place, cpu, more if self._unlogged else "")
-            # `stack_info=True` would log the stack of this thread. In the message itself, the
-            # formatter would escape the line breaks.
+            # A record of our own, because `stack_info=True` would log the stack of this thread, and
+            # the formatter would escape the line breaks of a stack in the message.
             stack = "".join(sample.stack.format()).rstrip()
             logger.handle(
                 logger.makeRecord(
@@ -200,7 +204,7 @@ def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
 
 
 def _inside_loop(innermost: FrameType | None) -> Iterator[FrameType]:
-    """Yield the frames of code that the loop has called; none while the loop is idle."""
+    """Yield the frames of code that the loop runs, innermost first; none while the loop is idle."""
     for frame in _outwards(innermost):
         name, file = frame.f_code.co_name, frame.f_code.co_filename
         if name == "_run_once" and file == asyncio.base_events.__file__:
@@ -233,5 +237,5 @@ _watchdogs: dict[asyncio.AbstractEventLoop, Watchdog] = {}
 
 
 def watchdogs() -> list[Watchdog]:
-    """Return the watchdogs of this process. A server has one event loop, and so one watchdog."""
+    """Return the watchdogs of this process, one for each event loop. Thread-safe."""
     return list(_watchdogs.values())

@@ -1,7 +1,7 @@
 """The inbox of each user: notifications in the bell, on a page and by e-mail.
 
-Code sends a notification with `notify`. Apps register further types of notifications in `types`. The
-package stores how far each user has read. The packages `streams` and `delivery` do not know it.
+`notify` sends a notification. Apps register further types of notifications in `types`. The package
+stores how far each user has read. The packages `streams` and `delivery` do not depend on it.
 """
 
 from __future__ import annotations

@@ -20,16 +20,14 @@ if TYPE_CHECKING:
     from notifications.inbox.types import Notice
     from notifications.models import Event
 
-# SMTP reply codes: the server closes the connection, and the first code of a permanent failure.
-SHUTTING_DOWN, PERMANENT = 421, 500
-
-
-# Django's backend that drops all messages. It counts as no mail server.
+SHUTTING_DOWN = 421  # The SMTP reply code of a server that closes the connection.
+PERMANENT = 500  # SMTP reply codes from here on mean a permanent failure.
+# Django's backend that drops all messages. It is treated as if there were no mail server.
 DUMMY_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
 
 
 class NotSetUp(Exception):
-    """A setting that every message needs is missing. The text of the error names it."""
+    """A setting that every message needs is missing. The message of the error names it."""
 
 
 class NotSent(Exception):
@@ -59,38 +57,40 @@ def require_settings() -> None:
 def compose(described: Sequence[tuple[Event, Notice]], to: str) -> EmailMessage:
     """Return one message about these events, as plain text in the active language.
 
-    The same events always give the same message, with the same Message-ID and date. So mail programs
-    recognize a duplicate.
+    The same events always result in the same message, with the same Message-ID and date. So mail
+    programs recognize a duplicate.
     """
-    found = [notice for _, notice in described]
+    notices = [notice for _, notice in described]
     first, last = described[0][0], described[-1][0]
-    if len(found) == 1:
-        title, text, name = *_render_single(found[0]), str(first.offset)
+    if len(notices) == 1:
+        title, text = _render_single(notices[0])
+        name = str(first.offset)
     else:
-        title, text, name = *_render_digest(found), f"{first.offset}-{last.offset}"
+        title, text = _render_digest(notices)
+        name = f"{first.offset}-{last.offset}"
     headers = {
         "Message-ID": f"<{last.stream.epoch}.{name}@{urlsplit(_site()).hostname}>",
         "Date": format_datetime(last.at),
-        "Auto-Submitted": "auto-generated",  # Vacation responders do not reply to it.
+        "Auto-Submitted": "auto-generated",  # So that vacation responders do not reply.
     }
     return EmailMessage(title, f"{text.strip()}\n", to=[to], headers=headers)
 
 
 def _render_single(notice: Notice) -> tuple[str, str]:
     """Return the subject and the text of a message about one notification."""
-    shown = {"notice": notice, "url": _link(notice.url)}
-    return notice.title, render_to_string("notifications/mail/notice.txt", shown)
+    context = {"notice": notice, "url": _link(notice.url)}
+    return notice.title, render_to_string("notifications/mail/notice.txt", context)
 
 
-def _render_digest(found: Sequence[Notice]) -> tuple[str, str]:
+def _render_digest(notices: Sequence[Notice]) -> tuple[str, str]:
     """Return the subject and the text of a message about several notifications."""
-    count = len(found)
+    count = len(notices)
     title = ngettext(
         "You have {count} new notification.", "You have {count} new notifications.", count
     ).format(count=count)
-    items = [(notice.title, _link(notice.url)) for notice in found]
-    shown = {"title": title, "items": items, "url": _link()}
-    return title, render_to_string("notifications/mail/notices.txt", shown)
+    items = [(notice.title, _link(notice.url)) for notice in notices]
+    context = {"title": title, "items": items, "url": _link()}
+    return title, render_to_string("notifications/mail/notices.txt", context)
 
 
 def _link(url: str = "") -> str:
@@ -106,7 +106,7 @@ def _site() -> str:
 class Mailer:
     """The connection to the mail server. The first message opens it, and the caller closes it.
 
-    The settings may name any backend of Django's, so any exception can occur.
+    The settings may name any backend for Django, so any exception may occur.
     """
 
     def __init__(self) -> None:
@@ -126,12 +126,12 @@ class Mailer:
             raise _classify(error) from error
 
     def close(self) -> None:
-        with suppress(Exception):  # The connection may be dead already, which does no harm here.
+        with suppress(Exception):  # A connection that is dead already needs no close.
             self._connection.close()
 
 
 def _classify(error: Exception) -> NotSent:
-    """Return the error as Refused, TryLater or ServerDown."""
+    """Convert an error to Refused, TryLater or ServerDown."""
     text = _text(error)
     match error:
         case smtplib.SMTPRecipientsRefused():
@@ -139,7 +139,7 @@ def _classify(error: Exception) -> NotSent:
             return _classify_code(max(codes), text)
         case smtplib.SMTPDataError():
             return _classify_code(error.smtp_code, text)
-        # The address or the title is invalid, or this server does not support it.
+        # The address or the title is invalid, or the server does not support it.
         case ValueError() | smtplib.SMTPNotSupportedError():
             return Refused(text)
         # The server refused our own address, the connection was lost, or a timeout expired.
@@ -156,5 +156,5 @@ def _classify_code(code: int, text: str) -> NotSent:
 
 
 def _text(error: Exception) -> str:
-    """Return the error's text for the log. The repr() of a UnicodeError contains the password."""
+    """Return the error's text for the log. The repr() of a UnicodeError has the password."""
     return f"{type(error).__name__}: {error}"

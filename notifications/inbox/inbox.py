@@ -43,7 +43,7 @@ def notify(
     """Send `user` a notification. The bell shows it at once, and by default it is also mailed.
 
     Call this at the end of a transaction. The notification is sent when the transaction commits.
-    Raise ValueError, which names the field, for text or a URL that cannot be shown.
+    Raise ValueError, which names the field, for a text or a URL that cannot be shown.
     """
     notice = Notice(title, body, url, level)
     return publish.append(access.user_stream(user), TYPE, asdict(notice))
@@ -74,9 +74,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of notifications, newest first. `next` is the `before` of the next page.
+    """A page of notifications, newest first. Pass `next` as `before` to get the next page.
 
-    `cursor` was read first. A client that follows the stream from it misses nothing.
+    `cursor` was read before the notifications, so a client that follows the stream from it misses
+    none.
     """
 
     state: State
@@ -113,7 +114,7 @@ def mark_read(user: User, up_to: int | None = None) -> State:
     """
     name = access.user_stream(user)
     current_cursor(name)  # Creates the stream if it does not exist yet.
-    # The lock keeps new events out between the count and the retained value.
+    # With the lock, no event can be appended between the count and the retained value.
     stream = Stream.objects.select_for_update().get(name=name)
     offset = stream.head if up_to is None else min(up_to, stream.head)
     ensure_row(user, stream)
@@ -163,8 +164,8 @@ def _events(stream: Stream) -> QuerySet[Event]:
 
 
 def _newest(stream: Stream, before: int, count: int) -> QuerySet[Event]:
-    # "+ 0" keeps SQLite from scanning all log lines in the order of their offsets. Because it sorts
-    # by an expression, it uses the index of types.
+    # "+ 0" makes SQLite use the index of types, because it sorts by an expression. Otherwise it
+    # would scan all log lines in the order of their offsets.
     offsets = _events(stream).filter(offset__lt=before).order_by((F("offset") + 0).desc())
-    chosen = offsets.values("offset")[:count]
-    return Event.objects.filter(stream=stream, offset__in=chosen).order_by("-offset")
+    newest = offsets.values("offset")[:count]
+    return Event.objects.filter(stream=stream, offset__in=newest).order_by("-offset")

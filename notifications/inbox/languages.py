@@ -1,7 +1,7 @@
 """The language of a user's e-mails: the language in which they last used the pages.
 
-E-mails are sent outside of a request, so the language is stored. That happens when a user signs in,
-when they choose a language, and in `inbox.choose_mailing`.
+E-mails are sent without a request, so the language is stored: when a user signs in, when they
+choose a language, and when they choose their e-mails (`inbox.choose_mailing`).
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ def connect() -> None:
 
 
 def _signed_in(*, request: HttpRequest | None, user: User, **_: Any) -> None:
-    # LocaleMiddleware has set the attribute. Without it, all pages have the same language.
+    # LocaleMiddleware sets the attribute. Without this middleware, all pages have the same
+    # language.
     if language := getattr(request, "LANGUAGE_CODE", ""):
         inbox.remember_language(user, language)

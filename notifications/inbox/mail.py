@@ -1,8 +1,7 @@
 """Send notifications by e-mail. Each run reads the due notifications from the tables.
 
-Beat or cron calls this, so neither a request, a worker nor the transaction of a notification waits
-for the mail server. A message is sent at least once. If it was sent and that could not be stored,
-it is sent again with the same bytes.
+Beat or cron calls this, so no request, worker or transaction waits for the mail server. A message
+is sent at least once. If it was sent but that could not be stored, the same bytes are sent again.
 """
 
 from __future__ import annotations
@@ -38,29 +37,29 @@ logger = logging.getLogger(__name__)
 # Older notifications are not mailed. After a long outage, or after the first setup of e-mail, users
 # would get too many.
 TOO_OLD = timedelta(days=1)
-# In this window a user gets this many notifications as single messages. Further ones are sent as a
-# digest, so that nobody can fill a mailbox or use up the quota of the mail server.
+# A user gets at most this many notifications of one window as single messages. Further ones are
+# sent as a digest, so that nobody can fill a mailbox or use up the quota of the mail server.
 MAX_SINGLE, SINGLE_WINDOW = 20, timedelta(hours=1)
-# Notifications in a digest, and the pause before the user's next message.
+# The maximum number of notifications in a digest, and the pause before the user's next message.
 MAX_DIGEST, DIGEST_PAUSE = 100, timedelta(minutes=10)
-# Longer than sending one message can take with a slow server.
+# Longer than sending one message takes with a slow server.
 LEASE = timedelta(minutes=5)
-# The delay after a temporary refusal. Servers that use greylisting refuse earlier retries.
+# The delay after a temporary refusal. Servers with greylisting refuse earlier retries.
 RETRY_DELAY = timedelta(minutes=5)
-# The delay for the user whose message was sent when the server went down. That message may be the
+# The delay for the user whose message failed when the server went down. The message may be the
 # cause, so other users come first.
 SERVER_DOWN_DELAY = timedelta(minutes=1)
-# Seconds between runs while the server is down. The time doubles with each failure.
+# Seconds between attempts while the server is down. The time doubles with each failure.
 FIRST_BACKOFF, MAX_BACKOFF = 10.0, 300.0
 
 
 @dataclass
 class SendResult:
-    """The numbers of messages that a run has sent, given up as refused, and postponed."""
+    """How many messages a run has sent, given up because they were refused, and postponed."""
 
     sent: int = 0
     refused: int = 0
-    later: int = 0
+    postponed: int = 0
 
 
 def send_due() -> SendResult:
@@ -126,13 +125,13 @@ def _mail_user(user: User, claim: _Claim, mailer: email.Mailer, done: SendResult
             done.refused += 1
         except email.TryLater as error:
             logger.info("Event %s is mailed to user %s later: %s", last, user.pk, error)
-            done.later += 1
+            done.postponed += 1
             claim.release(RETRY_DELAY)
             return
         except email.ServerDown:
             claim.release(SERVER_DOWN_DELAY)
             raise
-        if not claim.note(last):
+        if not claim.save_offset(last):
             return  # The lease has expired, and another process has claimed the user.
     claim.release(DIGEST_PAUSE if is_digest and is_sent else None)
 
@@ -155,10 +154,10 @@ def _mail_events(user: User, row: Inbox, events: Sequence[Event], mailer: email.
 
 
 def _language(row: Inbox) -> str:
-    """Return the language of a user's e-mails: their choice, or else the site's language.
+    """Return the language of a user's e-mails, or the site's language if the site lacks theirs.
 
-    The site's language also replaces one that the site no longer offers. Django's own texts have
-    more languages than ours, so half of the message would be in that one.
+    Django's own texts exist in more languages than ours. Without this check, a message could mix
+    two languages.
     """
     try:
         return translation.get_supported_language_variant(row.language)
@@ -175,7 +174,7 @@ def _is_wanted(notice: Notice, choice: str) -> bool:
 class _Claim:
     """A claim to mail one user, exclusive until its lease expires.
 
-    Each write names the attempt of this claim, so it fails once another process has a newer one.
+    Each write compares the attempt of this claim, so it fails when another process has a newer one.
     """
 
     def __init__(self, row: Inbox) -> None:
@@ -183,7 +182,7 @@ class _Claim:
 
     @classmethod
     def take(cls, user: User, stream: Stream) -> _Claim | None:
-        """Claim the user, or return None if another process has them or a delay has not passed."""
+        """Claim the user. Return None if they are claimed already, or a delay has not passed."""
         inbox.ensure_row(user, stream)
         free = Inbox.objects.filter(
             Q(mail_after=None) | Q(mail_after__lte=Now()), user=user.pk, stream=stream
@@ -193,7 +192,7 @@ class _Claim:
         # Read after the claim, because the previous holder may have moved `mailed_offset`.
         return cls(Inbox.objects.get(user=user.pk))
 
-    def note(self, offset: int) -> bool:
+    def save_offset(self, offset: int) -> bool:
         """Store that the user was mailed up to `offset`. Return False if the lease was lost."""
         return self._write(mailed_offset=offset, mail_after=_from_now(LEASE))
 
@@ -202,7 +201,7 @@ class _Claim:
 
     def _write(self, **fields: Any) -> bool:
         row = self.row
-        # The stream is compared, too, because our offsets mean nothing in a recreated stream.
+        # The stream is compared, too, because a recreated stream has other offsets.
         ours = Inbox.objects.filter(pk=row.pk, mail_attempt=row.mail_attempt, stream=row.stream_id)
         return bool(ours.update(**fields))
 
@@ -214,7 +213,8 @@ def _due() -> QuerySet[Stream]:
     """Return the streams of users who have due notifications and are not claimed."""
     free = Q(inbox__mail_after=None) | Q(inbox__mail_after__lte=Now())
     streams = Stream.objects.filter(free, name__startswith="user-")
-    # Most users have nothing due. Comparing offsets finds that out without reading events.
+    # Most users have no due notification. Comparing offsets excludes most of them without their
+    # events.
     behind = streams.alias(mailed=Coalesce("inbox__mailed_offset", 0)).filter(head__gt=F("mailed"))
     events = _mailable().filter(stream=OuterRef("pk"), offset__gt=OuterRef("mailed"))
     return behind.filter(Exists(events)).order_by("pk")
@@ -246,7 +246,7 @@ def _user_of(stream: Stream) -> User | None:
     users = get_user_model()._default_manager
     key: Any = access.key_of(name)
     if key is None:
-        # The key is too long to be part of the name, so compare all users. Such keys are rare.
+        # The name has only a hash of this long key, so compare all users. Such keys are rare.
         keys = users.values_list("pk", flat=True).iterator()
         key = next((pk for pk in keys if access.stream_of_user(pk) == stream.name), None)
     try:
@@ -257,5 +257,5 @@ def _user_of(stream: Stream) -> User | None:
 
 
 def _from_now(delay: timedelta) -> Any:
-    """Return a time in the future by the clock of the database, which all hosts share."""
+    """Return a future time by the clock of the database, which is the same for all hosts."""
     return ExpressionWrapper(Now() + delay, output_field=DateTimeField())

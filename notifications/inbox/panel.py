@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 
-LATEST = 8  # As many fit in the panel without scrolling. The inbox page has all.
+LATEST = 8  # This many fit in the panel without scrolling. The inbox page has all.
 
 
 def latest(user: User) -> dict[str, Any]:

@@ -27,7 +27,7 @@ MAX_NOTE = 100  # Characters of the note in the title.
 def warn() -> int:
     """Warn the users of tokens that expire within a week. Return the number of warnings.
 
-    Safe to run in several processes at once: one of them claims each token.
+    Safe to run in several processes at once: each token is claimed by one of them.
     """
     now = timezone.now()
     soon = Token.objects.filter(

@@ -1,7 +1,7 @@
 """The types of events that are notifications, and the text of each.
 
-An app registers a type of event with a function that describes an event in the active language. The
-stored event has no language. Nothing here does I/O.
+An app registers a type of event, with a function that describes its events in the active language.
+The stored event has no language. This module does no I/O.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ class Notice:
         if not self.title.isprintable():
             # A line break in the subject would begin another header of the e-mail.
             raise ValueError("title: it must be one line of printable characters.")
-        for name, most in (("title", MAX_TITLE), ("body", MAX_BODY), ("url", MAX_URL)):
-            if (length := len(getattr(self, name))) > most:
-                raise ValueError(f"{name}: {length} characters are too many; {most} are allowed.")
+        for name, limit in (("title", MAX_TITLE), ("body", MAX_BODY), ("url", MAX_URL)):
+            if (length := len(getattr(self, name))) > limit:
+                raise ValueError(f"{name}: {length} characters are too many; {limit} are allowed.")
         if self.level not in get_args(Level):
             raise ValueError(f"level: it must be one of {', '.join(get_args(Level))}.")
         if self.url and not _is_safe(self.url):
@@ -53,7 +53,7 @@ class Notice:
 
 
 def _is_safe(url: str) -> bool:
-    """Return whether a browser opens the address that a person sees in `url`."""
+    """Return whether a browser would open exactly the address that a user sees in `url`."""
     # Browsers drop tabs and line breaks, and read a backslash as a slash.
     if "\\" in url or " " in url or not url.isprintable():
         return False
@@ -98,8 +98,8 @@ def describe(event: Event) -> Notice:
     """Return the text of `event`, whose type is registered."""
     try:
         return _types[event.type].describe(event.data)
-    # `describe` belongs to another app, and the event may be old. One that it can no longer read
-    # must neither hide the other notifications nor stop their e-mails.
+    # `describe` is a function of another app, which may no longer understand an old event. Such an
+    # event must not hide the other notifications or stop their e-mails.
     except Exception:
         logger.exception("Event %s of %s cannot be described.", event.offset, event.stream_id)
         return Notice(_("New event ({type}).").format(type=event.type))

@@ -71,6 +71,6 @@ def preferences(request: HttpRequest) -> HttpResponse:
 
 
 def _before(request: HttpRequest) -> int | None:
-    """Return the offset in the link to older notifications, or None if it is not a number."""
+    """Return the offset in the link to older notifications, or None without a valid offset."""
     form = ReadForm({"up_to": request.GET.get("before")})
     return form.cleaned_data["up_to"] if form.is_valid() else None

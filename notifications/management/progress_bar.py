@@ -1,4 +1,4 @@
-"""Parts of the progress bars of commands. The commands of all apps use them."""
+"""A part of the progress bars that the commands of all apps show."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class RateColumn(ProgressColumn):
-    """Rows per second: the task's field `rate`, or else the speed that the bar has measured."""
+    """Shows rows per second: the task's field `rate`, or else the measured speed."""
 
     def render(self, task: Task) -> Text:
         rate = task.fields.get("rate", task.finished_speed or task.speed)

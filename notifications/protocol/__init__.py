@@ -1,5 +1,5 @@
 """The wire protocol: the frames in both directions, the close codes and the rate limits.
 
-`schema` turns the frames into documents for programs: a JSON Schema and an AsyncAPI document. The
-package knows neither tables nor sockets. `frames` and `rate_limits` import no Django.
+`schema` generates documents for programs from the frames: a JSON Schema and an AsyncAPI document.
+The package knows neither tables nor sockets. `frames` and `rate_limits` do not import Django.
 """

@@ -1,7 +1,7 @@
 """The frames in both directions and the close codes. See docs/protocol.md.
 
-Frames are JSON text. The server refuses fields that are not declared. So a typo in a client is
-reported at once, instead of being ignored.
+Frames are JSON text. The server refuses fields that are not declared here, so a typo in a client is
+reported instead of ignored.
 """
 
 from __future__ import annotations
@@ -12,21 +12,22 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 SUBPROTOCOL = "waybill.v1"
-# The largest useful frame subscribes to MAX_NAMES streams. Each takes a name of 99 characters, a
-# cursor of 56, and 8 quotes, commas and blanks. A cursor has an epoch of 16 characters, two numbers
-# of 19 and two dots. With 36 characters around the streams that is 32 636. config/server_limits.py
-# refuses a larger frame before all of it has arrived.
+# The largest useful frame subscribes to MAX_NAMES streams. Each takes 163 characters: a name of 99,
+# a cursor of 56 (an epoch of 16, two numbers of 19 and two dots), and 8 quotes, commas and blanks.
+# With 36 characters around the streams, the frame has 32 636. config/server_limits.py refuses a
+# larger frame before all of it has arrived.
 MAX_FRAME_BYTES = 32 * 1024
 MAX_BAD_FRAMES = 10
 MAX_STREAMS = 100  # Subscriptions of one socket. All tabs of a browser share a socket.
-# Streams in one frame. The number is larger than MAX_STREAMS. So a client with a few streams too
-# many gets an error for each of those, and not one for the whole frame.
+# Streams in one frame. It is larger than MAX_STREAMS, so that a client with a few streams too many
+# gets an error for each of these streams instead of one for the whole frame.
 MAX_NAMES = 2 * MAX_STREAMS
-MAX_DETAIL = 300  # Characters of an error. An error must not repeat all that a client has sent.
+MAX_DETAIL = 300  # Characters of an error, which must not repeat a large frame.
 
 StreamName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,99}$")]
-# A name that no stream can have gets the same error as a stream that does not exist. The frame
-# stays valid, so the other streams in it, and all tabs that share the socket, are not affected.
+# A name that no stream can have does not make the frame invalid. It gets the same error as a stream
+# that does not exist. So the other streams of the frame are not affected, and neither are other
+# tabs that share the socket.
 RequestedName = Annotated[str, Field(max_length=1_000)]
 
 

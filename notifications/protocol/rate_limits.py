@@ -1,7 +1,7 @@
 """Rate limits for the frames of one socket, and of all sockets of a user. No I/O.
 
-A client that follows docs/protocol.md never reaches these limits. A runaway loop or an attack does.
-The limits keep its cost for this process and the database small.
+A client that follows docs/protocol.md never reaches these limits. For a runaway loop or an attack,
+they limit the cost for this process and the database.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# A client that reconnects subscribes to all of its streams, at most 100. One socket serves all tabs
-# of a browser, and each new tab subscribes to its streams again. A frame costs one query for each
-# kind of stream and one read for each name.
+# Names in subscribe frames. A client that reconnects subscribes to all of its streams, at most 100.
+# One socket serves all tabs of a browser, and each new tab subscribes to its streams again. A frame
+# costs one query for each kind of stream and one read for each name.
 NAMES_AT_ONCE = 2000
 NAMES_A_SECOND = 100
-# Acks that free part of the window do not count. There cannot be more of them than frames that the
-# server has sent.
+# Acks that free part of the window do not count, because a client cannot send more of them than the
+# server has sent frames.
 FRAMES_AT_ONCE = 1000
 FRAMES_A_SECOND = 200
 # The bytes that the two limits above need. A name with its cursor takes at most 163 bytes (see
@@ -26,12 +26,12 @@ FRAMES_A_SECOND = 200
 # bytes, and a client with 100 streams sends 100 acks a second: 19 300 bytes more.
 BYTES_AT_ONCE = 512 * 1024
 BYTES_A_SECOND = 64 * 1024
-# A useful ack returns its bytes to the bucket, up to this number. A longer ack is padded with
-# blanks, and the padding counts.
+# The bytes of a useful ack do not count, up to this number. A longer ack is padded with blanks, and
+# its padding counts.
 ACK_BYTES = 200
-# All sockets of a user in one process may together send this many times what one socket may.
-# Browsers without shared workers open a socket for each tab. The factor is small, so an attacker
-# gains little from many sockets.
+# All sockets of a user in one process may together send this many times as much as one socket.
+# Browsers without shared workers open a socket for each tab. The factor is small, so that an
+# attacker gains little from many sockets.
 USER_FACTOR = 2
 # After this many seconds without a frame, every bucket is full again.
 REFILL_SECONDS = max(
@@ -51,7 +51,7 @@ class Bucket:
         self._filled_at = clock()
 
     def take(self, tokens: float) -> bool:
-        """Take the tokens and return True; take none and return False if there are too few."""
+        """Take the tokens and return True. If there are too few, take none and return False."""
         if not self.has(tokens):
             return False
         self._tokens -= tokens
@@ -63,7 +63,7 @@ class Bucket:
         return self._tokens >= tokens
 
     def charge(self, tokens: float, max_debt: float) -> None:
-        """Take the tokens even if there are too few, and go at most `max_debt` into debt."""
+        """Take the tokens even if there are too few, down to at most `max_debt` below zero."""
         self._refill()
         self._tokens = max(self._tokens - tokens, min(self._tokens, -max_debt))
 
@@ -88,7 +88,7 @@ class Bucket:
 class Allowance:
     """The rate limits of one socket, or, with `factor`, of all sockets of a user together.
 
-    The allowance of a socket has the allowance of its user as `shared` and takes from both. Methods
+    The allowance of a socket also takes from `shared`, which is the allowance of its user. Methods
     return the error for the client, or None if the frame is within the limits.
     """
 

@@ -1,8 +1,8 @@
 """The protocol as documents for programs: a JSON Schema of the frames and an AsyncAPI document.
 
 Both are generated from the models in `frames`, so they always agree with the code. The site serves
-them at /api/frames.schema.json and /api/asyncapi.json. `docs/` has a copy for readers: `make
-schemas` writes it, and a test compares it.
+them at /api/frames.schema.json and /api/asyncapi.json. `docs/` has copies for readers. `make
+schemas` writes the copies, and a test compares them.
 """
 
 from __future__ import annotations
@@ -37,12 +37,14 @@ LIMITS = {
 class _Schema(GenerateJsonSchema):
     """A generator without titles for fields, because a title would only repeat the field's name.
 
-    Keys that match no pattern are not allowed: pydantic refuses them when it validates a frame.
+    It forbids keys that match no pattern, because pydantic refuses them when it validates a frame.
     """
 
     def dict_schema(self, schema: core_schema.DictSchema) -> dict[str, Any]:
-        made = super().dict_schema(schema)
-        return {**made, "additionalProperties": False} if "patternProperties" in made else made
+        json_schema = super().dict_schema(schema)
+        if "patternProperties" in json_schema:
+            json_schema["additionalProperties"] = False
+        return json_schema
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - pydantic's signature
         return False
@@ -233,10 +235,10 @@ def _definitions(ref_template: str) -> dict[str, Any]:
     )
     definitions: dict[str, Any] = document["$defs"]
     for model in CLIENT:
-        # `type` has a default for our own code. On the wire it is required.
+        # `type` has a default only for our own code. In a frame it is required.
         definitions[model.__name__].setdefault("required", []).insert(0, "type")
     for model in SERVER:
-        # The server sends every field, also those with a default.
+        # The server sends every field, even if it has the default value.
         definitions[model.__name__]["required"] = list(model.model_fields)
         del definitions[model.__name__]["additionalProperties"]
     for definition in definitions.values():
@@ -244,7 +246,7 @@ def _definitions(ref_template: str) -> dict[str, Any]:
     return definitions
 
 
-def _receive(frame: type[protocol.Frame], *answers: type[protocol.Frame]) -> dict[str, Any]:
+def _receive(frame: type[protocol.Frame], *replies: type[protocol.Frame]) -> dict[str, Any]:
     """Return the operation for a client frame and its possible replies."""
     operation = {
         "action": "receive",
@@ -252,10 +254,10 @@ def _receive(frame: type[protocol.Frame], *answers: type[protocol.Frame]) -> dic
         "summary": _summary(frame),
         "messages": _messages(frame),
     }
-    if answers:
+    if replies:
         operation["reply"] = {
             "channel": {"$ref": "#/channels/streams"},
-            "messages": _messages(*answers),
+            "messages": _messages(*replies),
         }
     return operation
 

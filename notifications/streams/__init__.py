@@ -1,8 +1,8 @@
 """Durable streams of events and of retained values, read from a cursor.
 
-Only this package writes streams, through `append`, `append_many` and `retain`; `access` decides who
-may read one. `push` tells the web processes about new items, and may fail: the tables have them. It
-does not know who listens.
+Only this package writes streams, with `append`, `append_many` and `retain`; `access` decides who
+may read a stream. `push` sends new items to the web processes. A push may fail, because the tables
+have all items. The package does not know who listens.
 """
 
 from __future__ import annotations

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
     from django.db.models import QuerySet
 
-    # A rule takes a user and keys, the parts of stream names after the first hyphen. It returns
-    # the keys of the streams that the user may read. It gets all streams of a socket in one call,
-    # so that one query is enough.
+    # A rule takes a user and keys, which are the parts of stream names after the first hyphen. It
+    # returns the keys of the streams that the user may read. It gets the keys of all streams of a
+    # socket in one call, so that one query is enough.
     Rule = Callable[[User, Collection[str]], Collection[str]]
 
 _rules: dict[str, Rule] = {}
@@ -29,7 +29,7 @@ _rules: dict[str, Rule] = {}
 # The names that Channels allows for groups.
 NAME = re.compile(r"[A-Za-z0-9._-]{1,99}")
 UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
-MAX_KEY_LENGTH = 90  # Characters. The kind and a hyphen need the rest of the 99.
+MAX_KEY_LENGTH = 90  # Characters. The kind and a hyphen may take the other 9 of 99.
 
 
 def register(kind: str, rule: Rule) -> None:
@@ -41,7 +41,7 @@ def register(kind: str, rule: Rule) -> None:
 
 
 def may_read(user: User, stream: str) -> bool:
-    """Return whether `user` may follow `stream`: False also for a stream that does not exist."""
+    """Return whether `user` may follow `stream`. False for a stream that does not exist, too."""
     return stream in readable(user, [stream])
 
 
@@ -55,13 +55,13 @@ def readable(user: User, streams: Iterable[str]) -> set[str]:
         f"{kind}-{key}"
         for kind, requested in keys.items()
         if user.is_active and kind in _rules
-        # The intersection ignores keys that a rule returned but did not get.
+        # The intersection drops keys that were not requested, if a rule returns such keys.
         for key in requested.intersection(_rules[kind](user, requested))
     }
 
 
 def key_name(pk: object) -> str:
-    """Return a primary key of any type as part of a stream's name. Different keys differ.
+    """Encode a primary key of any type for the name of a stream. Different keys stay different.
 
     A character that Channels does not allow in the name of a group is replaced by its bytes in
     hexadecimal, each after a dot: "ann@example.com" becomes "ann.40example.2ecom". A key that is
@@ -79,7 +79,7 @@ def _as_bytes(text: str) -> str:
 
 
 def key_of(name: str) -> str | None:
-    """Return the key that `key_name` has turned into `name`, or None if the key was too long."""
+    """Decode a result of `key_name`. Return None if the key was too long to be part of the name."""
     if name.startswith(".."):
         return None
     quoted = re.sub(r"\.([0-9a-f]{2})", r"%\1", name)
@@ -87,12 +87,12 @@ def key_of(name: str) -> str | None:
 
 
 def user_stream(user: User) -> str:
-    """Return the name of the user's own stream. It is the same on all of their devices."""
+    """Return the name of the user's own stream, which all of their devices follow."""
     return stream_of_user(user.pk)
 
 
 def stream_of_user(pk: object) -> str:
-    """Return the name of the own stream of the user with this primary key."""
+    """Like `user_stream`, for the primary key of a user."""
     return f"user-{key_name(pk)}"
 
 
@@ -122,7 +122,7 @@ def _own(user: User, keys: Collection[str]) -> set[str]:
 
 
 def _in_team(user: User, keys: Collection[str]) -> set[str]:
-    # The names are compared, not the numbers: "team-07" is not the stream of team 7.
+    # Names are compared instead of numbers, because "team-07" is not the stream of team 7.
     return {key_name(pk) for pk in _team_ids(user)}.intersection(keys)
 
 

@@ -12,26 +12,26 @@ from notifications.streams.items import Item
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-PAGE = 500  # Items in one read. It limits the memory for a client that was away for long.
+PAGE = 500  # Items in one read. This limits the memory for a client that was away for long.
 
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """One page of items. After them the client is at `end`; `more` means that a page follows."""
+    """A page of items, which takes a client from `start` to `end`. `more`: another page follows."""
 
     start: Cursor
     end: Cursor
     items: list[Item] = field(default_factory=list)
     more: bool = False
-    # The reason why the requested cursor is no longer valid. The page then begins at the start.
+    # Why the requested cursor is no longer valid. The page then begins at the start of the stream.
     reset: Literal["pruned", "epoch"] | None = None
 
 
 def current_cursor(name: str) -> str:
     """Return the current cursor of stream `name`. Read it before the state that a page renders.
 
-    The page subscribes from this cursor. Then every change after that moment arrives over the
-    socket, and nothing arrives twice.
+    If the page subscribes from this cursor, every change after that moment arrives over the socket,
+    and nothing arrives twice.
     """
     return str(_head(_stream(name)))
 
@@ -50,7 +50,7 @@ def read(name: str, after: Cursor | Literal["latest"] | None, limit: int = PAGE)
     None means the start: every retained value, and every event that is still stored.
     """
     limit = min(limit, PAGE)
-    # The row is read first. The two queries below may see newer items. Those carry their own
+    # The row is read first, so the two queries below may find newer items. These have their own
     # offsets and revisions, so the cursor at the end is still right.
     stream = _stream(name)
     head = _head(stream)
@@ -61,40 +61,40 @@ def read(name: str, after: Cursor | Literal["latest"] | None, limit: int = PAGE)
     items = _states(stream, start, limit)
     if len(items) == limit:
         return Backlog(start, items[-1].position, items, more=True, reset=reset)
-    seen = items[-1].position.revision if items else 0
-    level = Cursor(stream.epoch, start.offset, max(head.revision, seen))
-    events = _events(stream, level, limit - len(items))
+    last_revision = items[-1].position.revision if items else 0
+    after_values = Cursor(stream.epoch, start.offset, max(head.revision, last_revision))
+    events = _events(stream, after_values, limit - len(items))
     if events and events[0].position.offset != start.offset + 1 and _has_lost(stream, start):
-        # Events were pruned after the row was read. The new read returns a reset.
+        # Events were pruned after the row was read. Another read returns a reset.
         return read(name, after, limit)
-    end = events[-1].position if events else level
+    end = events[-1].position if events else after_values
     items += events
     return Backlog(start, end, items, more=len(items) == limit, reset=reset)
 
 
 def read_type(name: str, type_: str, after: Cursor | None, limit: int) -> Backlog:
-    """Return the next events of one type in stream `name`, at most `limit`, and no values.
+    """Return the next events of one type in stream `name`, at most `limit`. Leave out values.
 
     A client that has read all pages may follow the stream from the last cursor.
     """
     stream = _stream(name)  # The row is read first, for the same reason as in `read`.
     start, reset = _start(stream, after)
     items = _events(stream, start, limit, type=type_)
-    seen = items[-1].position.offset if items else start.offset
+    last = items[-1].position.offset if items else start.offset
     more = len(items) == limit
-    end = Cursor(stream.epoch, seen if more else max(stream.head, seen), start.revision)
+    end = Cursor(stream.epoch, last if more else max(stream.head, last), start.revision)
     return Backlog(start, end, items, more=more, reset=reset)
 
 
 def _start(
     stream: Stream, after: Cursor | None
 ) -> tuple[Cursor, Literal["pruned", "epoch"] | None]:
-    """Return where reading continues after `after`, and the reason if that is the start."""
+    """Return the cursor to read from, and the reason if `after` is not valid any more."""
     start = Cursor(stream.epoch, stream.floor, 0)
     if after is None:
         return start, None
     if after.epoch != stream.epoch or not _head(stream).covers(after):
-        # A cursor beyond the head comes from the time before the database was restored.
+        # A cursor beyond the head was sent before the database was restored from a backup.
         return start, "epoch"
     if after.offset < stream.floor:
         return start, "pruned"
@@ -107,7 +107,7 @@ def _stream(name: str) -> Stream:
 
 
 def _has_lost(stream: Stream, start: Cursor) -> bool:
-    """Return whether the stream was meanwhile deleted, or pruned beyond `start`."""
+    """Return whether the stream has meanwhile been deleted, or pruned beyond `start`."""
     floor = Stream.objects.filter(pk=stream.pk).values_list("floor", flat=True).first()
     return floor is None or floor > start.offset
 
@@ -132,7 +132,7 @@ def _states(stream: Stream, after: Cursor, limit: int) -> list[Item]:
 
 
 def _events(stream: Stream, after: Cursor, limit: int, **only: str) -> list[Item]:
-    # Plain values: creating ten thousand model instances takes longer than reading the rows.
+    # Not model instances: creating ten thousand takes longer than reading the rows.
     rows = stream.events.filter(offset__gt=after.offset, **only).order_by("offset")
     return [
         Item(

@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-# The database's largest number has 19 digits.
-FORM = re.compile(r"([\w-]+)\.(\d{1,19})\.(\d{1,19})", re.ASCII)
+# The largest integer of the database has 19 digits.
+FORMAT = re.compile(r"([\w-]+)\.(\d{1,19})\.(\d{1,19})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Cursor:
     @classmethod
     def parse(cls, text: str) -> Cursor:
         """Parse the text of a cursor. Raise ValueError for anything else."""
-        found = FORM.fullmatch(text)
+        found = FORMAT.fullmatch(text)
         if found is None:
             raise ValueError(f'"{text[:80]}" is not a valid cursor. Use one that the server sent.')
         return cls(found[1], int(found[2]), int(found[3]))

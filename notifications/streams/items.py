@@ -25,7 +25,7 @@ class Item:
     name: str  # The type of the event, or the key of the value.
     data: dict[str, Any]
     at: str
-    # The encoded frame. Many sockets get the same item, so it is encoded once.
+    # The encoded frame. Many sockets send the same item, so it is encoded only once.
     _frame: str = field(default="", repr=False, compare=False)
 
     def follows(self, position: Cursor) -> bool:
@@ -98,6 +98,7 @@ class Item:
             message["data"],
             message["at"],
         )
-        # The frame is encoded here, so that the hub counts a malformed item as `poison`.
+        # Encoding the frame here makes a malformed item fail here, where the hub counts it as
+        # `poison`.
         item.frame(item.position)
         return item

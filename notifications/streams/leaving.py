@@ -1,6 +1,6 @@
-"""Delete the stream of a user or a team together with them.
+"""Delete the stream of a user or a team when they are deleted.
 
-A primary key may be used again: for example an e-mail address, if a new user registers with it. The
+A primary key may be used again, for example an e-mail address with which a new user registers. The
 new user must not get the old stream.
 """
 
@@ -35,6 +35,6 @@ def _team_deleted(instance: Group, **_: Any) -> None:
 
 
 def _forget_after_commit(stream: str) -> None:
-    # After the commit and in small transactions: a stream may be long, and a transaction that
-    # deleted it as a whole would hold locks on many rows.
+    # After the commit, `forget` uses small transactions. A single transaction would lock all rows
+    # of the stream, and there may be very many.
     on_commit(lambda: forget(stream))

@@ -14,7 +14,7 @@ BATCH_SECONDS = 0.1
 
 
 class Pacer:
-    """Delays a sender that exceeds `rate` items a second. Unused capacity is not saved."""
+    """Delays a sender that exceeds `rate` items a second. Unused time allows no later burst."""
 
     def __init__(
         self,
@@ -27,9 +27,9 @@ class Pacer:
         self._sleep = sleep
         self._free_at = clock()
 
-    def batch(self, most: int) -> int:
-        """Return how many items to send in one message, at most `most`."""
-        return max(1, min(most, int(self._rate * BATCH_SECONDS)))
+    def batch(self, max_items: int) -> int:
+        """Return how many items to send in one message, at most `max_items`."""
+        return max(1, min(max_items, int(self._rate * BATCH_SECONDS)))
 
     def wait(self, count: int) -> None:
         """Sleep until the next `count` items may be sent."""

@@ -1,8 +1,7 @@
-"""Remove events and values that are older than the retention, and move the stream's `floor`.
+"""Remove events and values that are older than the retention, and raise the stream's `floor`.
 
-Pruning works in small transactions, each of which locks the row of one stream for a moment. So it
-is safe while everything runs. A client whose cursor is below the floor gets a `reset` when it
-reconnects.
+Pruning is safe while all processes run: it uses small transactions, and each locks the row of one
+stream for a moment. A client whose cursor is below the floor gets a `reset` when it reconnects.
 """
 
 from __future__ import annotations
@@ -35,15 +34,16 @@ class Pruned:
     values: int = 0
 
 
-def prune(before: datetime, batch: int = BATCH, *, kinds: Collection[str] = ()) -> Iterator[Pruned]:
-    """Remove events and retained values that were written before `before`. Streams stay.
+def prune(
+    before: datetime, batch: int = BATCH, *, prefixes: Collection[str] = ()
+) -> Iterator[Pruned]:
+    """Remove events and retained values that were last written before `before`. Streams stay.
 
-    A retained value is removed only if it was not written again since. `kinds` are prefixes of
-    names: if given, only streams with one of them are pruned. Streams without old rows are not
-    yielded.
+    With `prefixes`, prune only streams whose names begin with one of them. Yield a result for
+    each stream that had old rows.
     """
     for pk, name in list(Stream.objects.order_by("name").values_list("pk", "name")):
-        if kinds and not name.startswith(tuple(kinds)):
+        if prefixes and not name.startswith(tuple(prefixes)):
             continue
         done = Pruned(name)
         while removed := _prune_events(pk, before, batch):
@@ -55,18 +55,18 @@ def prune(before: datetime, batch: int = BATCH, *, kinds: Collection[str] = ()) 
 
 
 def prune_old() -> int:
-    """Remove old events and values of users and teams. Return how many streams had any.
+    """Remove old events and values of users and teams. Return the number of affected streams.
 
     Streams of exports are not pruned here, because they are deleted with their export.
     """
     before = timezone.now() - timedelta(days=conf.RETENTION_DAYS)
-    return sum(1 for _ in prune(before, kinds=USER_AND_TEAM_PREFIXES))
+    return sum(1 for _ in prune(before, prefixes=USER_AND_TEAM_PREFIXES))
 
 
 def forget(name: str, batch: int = BATCH) -> None:
     """Delete a stream with all of its rows, in small transactions.
 
-    Call this when nothing writes to the stream any more. A later write would create it again.
+    Call this when no code writes to the stream any more. A later write would create it again.
     """
     now = timezone.now()
     with suppress(Stream.DoesNotExist):  # Another process may have deleted it first.
@@ -79,7 +79,7 @@ def forget(name: str, batch: int = BATCH) -> None:
 
 @atomic()
 def _prune_events(stream_id: int, before: datetime, batch: int) -> int:
-    """Remove the oldest events, up to the first one to keep, so that offsets stay gapless."""
+    """Remove the events before the first one that must stay, so that offsets stay gapless."""
     stream = Stream.objects.select_for_update().get(pk=stream_id)
     kept = stream.events.filter(at__gte=before).order_by("offset")
     first_kept = kept.values_list("offset", flat=True).first()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-# Reserves positions and reads them in one statement, which `QuerySet.update()` cannot.
+# Reserves positions and returns them in one statement. `QuerySet.update()` returns no rows.
 ADVANCE = (
     'UPDATE "notifications_stream" SET "head" = "head" + %s, "revision" = "revision" + %s'
     ' WHERE "name" = %s RETURNING *'
@@ -33,7 +33,7 @@ ADVANCE = (
 
 
 class NotInTransaction(RuntimeError):
-    """A function here was called outside of a transaction.
+    """A function of this module was called outside of a transaction.
 
     Wrap the call, together with the change that it reports, in `transaction.atomic()`.
     """
@@ -44,16 +44,16 @@ def append(stream: str, type: str, data: Mapping[str, Any]) -> Event:  # noqa: A
     return append_many(stream, [(type, data)])[0]
 
 
-def append_many(stream: str, facts: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Event]:
-    """Append events to `stream` in their order and with one INSERT. For example log lines."""
-    if not facts:
+def append_many(stream: str, new: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Event]:
+    """Append events (type, data) to `stream`, in this order and with one INSERT."""
+    if not new:
         return []
-    row = _advance(stream, events=len(facts))
+    row = _advance(stream, events=len(new))
     now = timezone.now()
-    first = row.head - len(facts) + 1
+    first = row.head - len(new) + 1
     events = [
         Event(stream=row, offset=offset, type=type_, data=_plain(data), at=now)
-        for offset, (type_, data) in enumerate(facts, start=first)
+        for offset, (type_, data) in enumerate(new, start=first)
     ]
     Event.objects.bulk_create(events)
     after_commit(
@@ -95,8 +95,8 @@ def _advance(name: str, *, events: int = 0, values: int = 0) -> Stream:
         raise NotInTransaction(f"Publish to {name} inside transaction.atomic().")
     if (stream := _update(name, events, values)) is not None:
         return stream
-    # Two transactions may create the same stream. The second waits for the first and then inserts
-    # nothing.
+    # Two transactions may create the same stream. Then the second one waits for the first, and its
+    # INSERT has no effect.
     Stream.objects.bulk_create([Stream(name=name)], ignore_conflicts=True)
     return cast("Stream", _update(name, events, values))
 
@@ -107,19 +107,19 @@ def _update(name: str, events: int, values: int) -> Stream | None:
 
 
 def _plain(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `data` as it reads back from JSON, so that the push equals the stored row."""
+    """Return `data` as it will be read from the row, so that a push has the same data."""
     text = json.dumps(data, cls=DjangoJSONEncoder, allow_nan=False)
     plain: dict[str, Any] = json.loads(text)
-    return _sendable(plain) if "\\u0000" in text or "\\ud" in text else plain
+    return _storable(plain) if "\\u0000" in text or "\\ud" in text else plain
 
 
-def _sendable(value: Any) -> Any:
-    """Replace characters that cannot be stored by U+FFFD."""
+def _storable(value: Any) -> Any:
+    """Replace characters that no database stores by U+FFFD, in all texts of `value`."""
     match value:
         case str():
             return storable(value)
         case list():
-            return [_sendable(each) for each in value]
+            return [_storable(each) for each in value]
         case dict():
-            return {_sendable(key): _sendable(each) for key, each in value.items()}
+            return {_storable(key): _storable(each) for key, each in value.items()}
     return value

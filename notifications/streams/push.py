@@ -1,9 +1,9 @@
 """Pushes over the channel layer to the hubs of the web processes. A push may get lost.
 
 There are two kinds: new items of streams, and users whose rights may have changed. All pushes of a
-transaction go out together, after its commit. A push never fails or delays its caller for long: it
-has a short timeout, and a failure pauses pushes for a while. Hubs find items that were not pushed
-in the tables within seconds.
+transaction are sent together, after its commit. A push raises no error, and delays its caller only
+briefly: it has a short timeout, and a failure pauses pushes for a while. Within seconds, hubs find
+items that were not pushed in the tables.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-TIMEOUT = 1.0  # Seconds for all groups of one transaction.
+TIMEOUT = 1.0  # Seconds for all messages of one transaction.
 # After a failure, pushes pause for RETRY_AFTER seconds, and the next one has PROBE_TIMEOUT seconds.
-# So pushes resume within three seconds of the layer's return, as fast as a sweep. While the layer
-# is down, a process that publishes without pause loses less than a tenth of its time.
+# When the layer is back, pushes resume within three seconds, which is the interval of sweeps. While
+# the layer is down, a process that publishes all the time loses less than a tenth of its time.
 RETRY_AFTER = 2.5
 PROBE_TIMEOUT = 0.25
-# A message with more items goes out without them: it only has the new position of the stream.
+# A message about more items has no items, but only the new position of the stream.
 MAX_ITEMS = 100
-# A message about more users is sent as one about all users, to keep it small.
+# A message about more users is replaced by one about all users, to keep it small.
 MAX_USERS = 100
 # The group of all hubs. No stream can have this name, because its kind has no rule.
 RECHECK_GROUP = "waybill.recheck"
@@ -49,7 +49,7 @@ counters = {"sent": 0, "failed": 0, "skipped": 0}
 
 
 class RightsChanged(NamedTuple):
-    """The rights of `user` may have changed, or everybody's (None).
+    """The rights of `user`, or of all users (None), may have changed.
 
     `again` requests a second check a moment later, because the change may not be stored yet.
     """
@@ -72,23 +72,23 @@ class Outbox:
 def after_commit(items: Iterable[Item] = (), *, changes: Iterable[RightsChanged] = ()) -> None:
     """Push items and changes of rights when the transaction commits; drop them on a rollback.
 
-    All pushes of a transaction go out together, one message for each group.
+    All pushes of a transaction are sent together, with one message for each group.
     """
     pending = _pending_outbox()
     outbox = pending or Outbox()
     outbox.items.extend(items)
     outbox.changes.extend(changes)
     if pending is None:
-        on_commit(outbox.push)  # Outside of a transaction this pushes at once.
+        on_commit(outbox.push)  # Outside of a transaction, this pushes at once.
 
 
 def _pending_outbox() -> Outbox | None:
     """Return the outbox of the running transaction, if it has one."""
     connection = transaction.get_connection(alias())
-    # None stands for an atomic block without a savepoint. It cannot be rolled back alone.
+    # None stands for an atomic block without a savepoint, which cannot be rolled back alone.
     savepoints = set(connection.savepoint_ids) - {None}
-    # Like Django, keep one outbox for each set of savepoints. Rolling back a savepoint then drops
-    # the items that were added inside it, and nothing else.
+    # Each set of savepoints has its own outbox, because Django drops callbacks by these sets. So
+    # the rollback of a savepoint drops exactly the items that were added inside it.
     for registered, hook, _ in connection.run_on_commit:
         outbox = getattr(hook, "__self__", None)
         if isinstance(outbox, Outbox) and registered - {None} == savepoints:
@@ -98,7 +98,7 @@ def _pending_outbox() -> Outbox | None:
 
 @contextmanager
 def muted() -> Iterator[None]:
-    """Push nothing from this process inside the block, for a time when no layer runs yet."""
+    """Push nothing from this process inside the block. For use while the layer does not run yet."""
     global _is_muted  # noqa: PLW0603 - one switch for the process, like the circuit breaker
     _is_muted = True
     try:
@@ -145,25 +145,25 @@ def messages(items: list[Item]) -> dict[str, dict[str, Any]]:
         name: {
             "type": "stream.push",
             "stream": name,
-            "epoch": steps[-1].position.epoch,
-            "offset": max(step.position.offset for step in steps),
-            "revision": max(step.position.revision for step in steps),
-            "items": [step.to_message() for step in steps] if len(steps) <= MAX_ITEMS else [],
+            "epoch": group[-1].position.epoch,
+            "offset": max(item.position.offset for item in group),
+            "revision": max(item.position.revision for item in group),
+            "items": [item.to_message() for item in group] if len(group) <= MAX_ITEMS else [],
         }
-        for name, steps in streams.items()
+        for name, group in streams.items()
     }
 
 
 def recheck_message(changes: Iterable[RightsChanged]) -> dict[str, dict[str, Any]]:
-    """Return one message for all hubs, or none. Its `users` is None for everybody."""
+    """Return one message for all hubs, or none. Its `users` is None for all users."""
     users = {change.user for change in changes}
     if not users:
         return {}
-    everybody = None in users or len(users) > MAX_USERS
+    all_users = None in users or len(users) > MAX_USERS
     return {
         RECHECK_GROUP: {
             "type": RECHECK,
-            "users": None if everybody else sorted(map(str, users)),
+            "users": None if all_users else sorted(map(str, users)),
             "again": any(change.again for change in changes),
         }
     }

@@ -1,7 +1,7 @@
 """The event loop in which this process pushes: one thread, and one connection to each Redis host.
 
-The channel layer keeps its connections per event loop. `async_to_sync` would make a new loop, and
-with it a new thread and a new connection, for every push.
+The channel layer has its own connections for each event loop. `async_to_sync` would create a new
+loop, and with it a new thread and a new connection, for every push.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ _loop: asyncio.AbstractEventLoop | None = None
 
 
 def run(coroutine: Coroutine[Any, Any, None]) -> None:
-    """Run `coroutine` in the loop and wait for its end. Its exception is raised here.
+    """Run `coroutine` in the loop, wait for its end and raise its exception, if any.
 
-    The coroutine must limit its own time.
+    The coroutine must have a timeout of its own.
     """
     asyncio.run_coroutine_threadsafe(coroutine, _running_loop()).result()
 
@@ -36,7 +36,7 @@ def _running_loop() -> asyncio.AbstractEventLoop:
 
 
 def _forget_parent() -> None:
-    """Start afresh in a forked process. Threads do not survive a fork, and a lock may be held."""
+    """Reset a forked process: it has no threads, and the lock may have been held at the fork."""
     global _loop, _lock
     _loop, _lock = None, threading.Lock()
 

@@ -1,8 +1,8 @@
 """Push stored events again, with their original offsets.
 
-Clients skip events that they have and take those that they missed. So a replay is safe at any time
-and any number of times. It also looks for gaps: offsets are consecutive, so a missing offset means
-a lost row.
+Clients skip events that they have, and take those that they missed. So a replay is safe at any time
+and may be repeated. It also looks for gaps: offsets are consecutive, so a missing offset means a
+lost row.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from notifications.streams.pacing import Pacer
 
 BATCH = push.MAX_ITEMS  # Events in one message.
-MAX_RANGES = 20  # Gaps that are listed. If there are more, their number is enough.
+MAX_RANGES = 20  # Gaps that are listed. Further gaps are only counted.
 
 
 class NotPossible(Exception):
@@ -36,7 +36,7 @@ class NotPossible(Exception):
 
 @dataclass
 class Replayed:
-    """The progress and result for one stream. Offsets are inclusive; 0 means none."""
+    """The progress and the result of one stream. Offsets are inclusive; 0 means none."""
 
     stream: str
     start: Cursor  # The replay covers the events after this cursor.
@@ -52,7 +52,7 @@ class Replayed:
     ranges: list[tuple[int, int]] = field(default_factory=list)  # The first MAX_RANGES gaps.
 
     @property
-    def is_whole(self) -> bool:
+    def is_complete(self) -> bool:
         """Return whether no event was missing and no push failed."""
         return not self.gaps and not self.failed
 
@@ -61,7 +61,7 @@ class Replayed:
         """Return the cursor from which another replay can resume."""
         return Cursor(self.start.epoch, max(self.start.offset, self.last), self.start.revision)
 
-    def lost(self, first: int, last: int) -> None:
+    def add_gap(self, first: int, last: int) -> None:
         self.gaps += 1
         self.missing += last - first + 1
         if len(self.ranges) < MAX_RANGES:
@@ -79,7 +79,7 @@ class Replay:
     pacer: Pacer | None = None
     report: Callable[[Replayed], None] = lambda _: None
 
-    def of(self, streams: QuerySet[Stream]) -> Iterator[Replayed]:
+    def run(self, streams: QuerySet[Stream]) -> Iterator[Replayed]:
         """Replay `streams` in the order of their names. Raise NotPossible for an invalid cursor."""
         for stream in streams.order_by("name").iterator():
             yield self._replay(stream)
@@ -90,7 +90,7 @@ class Replay:
         done = Replayed(stream.name, begin, stream.head)
         self.report(done)
         for batch in self._batches(stream, start):
-            # From the first event on, each offset must be the previous one plus 1.
+            # After the first event, each offset must be the previous one plus 1.
             expected = done.cursor.offset + 1
             for event in batch:
                 self._look_for_gap(done, expected, event.offset - 1)
@@ -120,7 +120,8 @@ class Replay:
     def _batches(self, stream: Stream, start: int) -> Iterator[list[Event]]:
         """Yield events in batches, by offset. This needs little memory and no open cursor.
 
-        It ends at the head that the stream had at the start. On a busy stream it would never end.
+        The batches end at the head that the stream had at the start, because a busy stream never
+        ends.
         """
         size = BATCH if self.pacer is None else self.pacer.batch(BATCH)
         known = stream.events.filter(offset__lte=stream.head).order_by("offset")
@@ -129,13 +130,13 @@ class Replay:
             start = batch[-1].offset + 1
 
     def _look_for_gap(self, done: Replayed, first: int, last: int) -> None:
-        """Record a gap from `first` to `last`, unless those events were pruned meanwhile."""
+        """Record a gap from `first` to `last`, unless these events have been pruned meanwhile."""
         if first > last:
             return
         now = Stream.objects.filter(name=done.stream, epoch=done.start.epoch).first()
-        # A stream that was deleted meanwhile has no gap either.
+        # A stream that has been deleted meanwhile has no gap either.
         if now is not None and (first := max(first, now.floor + 1)) <= last:
-            done.lost(first, last)
+            done.add_gap(first, last)
 
     def _push(self, done: Replayed, events: list[Event]) -> None:
         done.matching += len(events)

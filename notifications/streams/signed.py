@@ -1,7 +1,7 @@
 """Sign messages for the channel layer, because every program that reaches Redis can write there.
 
-A message is JSON, signed with SECRET_KEY. It names its own stream, so an attacker gains nothing by
-copying it to another group. Nor by sending it again: clients skip events that they have.
+A message is JSON, signed with SECRET_KEY. It names its own stream, so copying it to another group
+has no effect. Sending it again has no effect either, because clients skip events that they have.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from django.core.signing import BadSignature, Signer
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-TYPE = "stream.signed"  # The type of every signed message. The original type is inside.
+TYPE = "stream.signed"  # The type of every signed message. The JSON has the original type.
 
 
 class Forged(Exception):

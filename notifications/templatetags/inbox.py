@@ -25,7 +25,7 @@ def socket_url() -> str:
 def streams_api_url() -> str:
     """Return the API's path for streams, which pages use if the WebSocket is blocked.
 
-    Empty if the project has no such API. Then pages use only the WebSocket.
+    Return an empty text if the project has no such API. Then pages use only the WebSocket.
     """
     name = "name-of-a-stream"
     try:

@@ -22,4 +22,6 @@ class Command(BaseCommand):
             raise CommandError(
                 f"The mail server is not available. The next run sends the e-mails. {error}"
             ) from error
-        self.stdout.write(f"Sent: {done.sent}. Refused: {done.refused}. Postponed: {done.later}.")
+        self.stdout.write(
+            f"Sent: {done.sent}. Refused: {done.refused}. Postponed: {done.postponed}."
+        )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser
 
 
-MAX_DAYS = 36_500  # A century. A much larger number would lead to a date before the year 1.
+MAX_DAYS = 36_500  # A century. A much larger number would result in a date before the year 1.
 
 
 class Command(BaseCommand):

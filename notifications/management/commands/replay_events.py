@@ -87,7 +87,7 @@ class Command(BaseCommand):
         streams = _streams(options["stream"], options["user"])
         self._dry_run, self._json = options["dry_run"], options["json"]
         self._current: Replayed | None = None
-        # A bar is for terminals only. It would garble a file or the input of another program.
+        # Only a terminal gets a bar. It would garble a file or the input of another program.
         on_terminal = self.stdout.isatty() and not self._json
         self._bar = _bar() if on_terminal else None
         replay = Replay(
@@ -100,11 +100,11 @@ class Command(BaseCommand):
         )
         if not self._dry_run:
             _record(streams, options)
-        total = whole = 0
+        total = complete = 0
         try:
             with self._bar or nullcontext():
-                for done in replay.of(streams):
-                    total, whole = total + 1, whole + done.is_whole
+                for done in replay.run(streams):
+                    total, complete = total + 1, complete + done.is_complete
                     self._print(done)
         except NotPossible as error:
             raise CommandError(str(error)) from error
@@ -113,8 +113,8 @@ class Command(BaseCommand):
             raise SystemExit(INTERRUPTED) from None
         if not total and not self._json:
             self.stdout.write("No events to replay.")
-        if whole < total:
-            raise CommandError(f"{total - whole} of {total} streams have gaps or failed pushes.")
+        if complete < total:
+            raise CommandError(f"{total - complete} of {total} streams have gaps or failed pushes.")
 
     def _report(self, done: Replayed) -> None:
         self._current = done
@@ -131,12 +131,12 @@ class Command(BaseCommand):
         if self._json:
             self.stdout.write(json.dumps(_as_json(done, dry_run=self._dry_run)))
             return
-        style = self.style.SUCCESS if done.is_whole else self.style.ERROR
+        style = self.style.SUCCESS if done.is_complete else self.style.ERROR
         line = style(_as_line(done, dry_run=self._dry_run))
         if self._bar is None:
             self.stdout.write(line)
         else:
-            # The console prints above the bar. A plain write would break the bar.
+            # The console prints above the bar. A write to stdout would break the bar.
             self._bar.console.print(Text.from_ansi(line), soft_wrap=True)
 
     def _print_how_to_resume(self, streams: QuerySet[Stream]) -> None:
@@ -154,14 +154,14 @@ class Command(BaseCommand):
 
 
 def _record(streams: QuerySet[Stream], options: dict[str, Any]) -> None:
-    """Record the replay in the audit trail. Called before the first push, as it may be interrupted."""
-    names = sorted(streams.values_list("name", flat=True)) if _is_narrowed(options) else []
+    """Record the replay in the audit trail. Called first, because a replay may be interrupted."""
+    names = sorted(streams.values_list("name", flat=True)) if _names_streams(options) else []
     about = About("stream", names[0], names[0]) if len(names) == 1 else About("stream")
     given = {name: options[name] for name in ("since", "after", "type") if options[name]}
     record(Action.STREAMS_REPLAYED, about, details={"streams": names or "all", **given})
 
 
-def _is_narrowed(options: dict[str, Any]) -> bool:
+def _names_streams(options: dict[str, Any]) -> bool:
     return bool(options["stream"] or options["user"])
 
 
@@ -172,7 +172,7 @@ def _bar() -> Progress:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
         console=Console(),
-        transient=True,  # The printed lines stay, so the bar can go.
+        transient=True,  # The printed lines show the result, so the bar may disappear.
     )
     bar.add_task("", total=None)
     return bar

@@ -12,7 +12,7 @@ import pytest
 from exports import health
 from exports.health import LONG_BLOCK, MANY_BLOCKS, RECENT_BLOCK, Unhealthy
 from notifications.delivery import watchdog
-from notifications.delivery.watchdog import REMEMBERED, Blocks
+from notifications.delivery.watchdog import MAX_LAST, Blocks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,7 @@ def blocked(
 ) -> Blocks:
     """Let this process have one watchdog that has seen blocks of so many seconds."""
     at = time.monotonic() - ago
-    last = deque(((at, seconds) for seconds in durations), maxlen=REMEMBERED)
+    last = deque(((at, seconds) for seconds in durations), maxlen=MAX_LAST)
     blocks = Blocks(
         count=len(durations), longest=max(durations, default=0), last_place="site.py:7", last=last
     )

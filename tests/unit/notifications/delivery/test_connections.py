@@ -9,7 +9,7 @@ import pytest
 from notifications.api import known_users
 from notifications.delivery import descriptors
 from notifications.delivery.connections import (
-    MANY_USERS,
+    CLEANUP_USERS,
     OPENINGS,
     OPENINGS_FACTOR,
     SECONDS,
@@ -183,13 +183,13 @@ def test_reused_credentials_are_not_forgotten(connections):
 
 
 def test_users_who_left_are_forgotten(connections, clock):
-    for number in range(MANY_USERS):
+    for number in range(CLEANUP_USERS):
         connections.discard(opened(connections, 1, user=number)[0])
     clock.now += SECONDS
 
     held = opened(connections, 1, user="last")
 
-    assert list(connections._of_user) == ["last"]
+    assert list(connections._records) == ["last"]
     assert len(connections) == len(held)
 
 
@@ -198,7 +198,7 @@ def test_users_at_a_limit_are_not_forgotten(connections, clock):
     clock.now += SECONDS  # Their openings do not count any more; what they hold does.
     for _ in range(OPENINGS):
         connections.discard(opened(connections, 1, user="busy")[0])
-    for number in range(MANY_USERS):
+    for number in range(CLEANUP_USERS):
         connections.discard(opened(connections, 1, user=number)[0])
 
     for user, refusal in (
@@ -212,9 +212,9 @@ def test_users_at_a_limit_are_not_forgotten(connections, clock):
 
 def test_new_users_do_not_trigger_a_scan_of_many_users(connections, monkeypatch):
     looks = []
-    monkeypatch.setattr("notifications.delivery.connections.MANY_USERS", 4)
+    monkeypatch.setattr("notifications.delivery.connections.CLEANUP_USERS", 4)
     monkeypatch.setattr(
-        "notifications.delivery.connections._OfUser.is_needed",
+        "notifications.delivery.connections._UserRecord.is_needed",
         property(lambda _: looks.append(1) or True),
     )
     connections._next_cleanup = 4
@@ -222,7 +222,7 @@ def test_new_users_do_not_trigger_a_scan_of_many_users(connections, monkeypatch)
     for number in range(400):
         connections.discard(opened(connections, 1, user=number)[0])
 
-    assert len(connections._of_user) == 400
+    assert len(connections._records) == 400
     assert 4 <= len(looks) <= 2 * 400
 
 

@@ -28,7 +28,7 @@ def watched(hold: Callable[[], object], times: int = 1) -> Watchdog:
     async def main() -> Watchdog:
         dog = Watchdog()
         dog.start()
-        await eventually(lambda: dog._began and dog._answered, "the first sign of life")
+        await eventually(lambda: dog._waiting_since and dog._called_at, "the first sign of life")
         for _ in range(times):
             before = dog.blocks.count
             hold()
@@ -69,7 +69,7 @@ def test_block_is_logged_once_with_its_place(
 def test_unending_block_is_logged(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watchdog, "PATIENCE", LONG)
+    monkeypatch.setattr(watchdog, "LOG_AFTER", LONG)
 
     def until_logged() -> None:
         wait_until(lambda: "has been held" in caplog.text, what="it is logged meanwhile")
@@ -85,7 +85,7 @@ def test_logging_of_blocks_is_throttled(caplog: pytest.LogCaptureFixture) -> Non
     async def main() -> None:
         dog = Watchdog()
         for number in range(100):
-            dog._end(watchdog.Sample(f"place {number}", watchdog.traceback.StackSummary()), 1, 1)
+            dog._record(watchdog.Sample(f"place {number}", watchdog.traceback.StackSummary()), 1, 1)
 
     asyncio.run(main())
 
@@ -102,7 +102,7 @@ def test_call_that_blocks_all_threads_is_seen_by_a_late_watchdog() -> None:
             thread = threading.Thread(target=dog._tick, args=(LONG, LONG), kwargs=late)
             thread.start()
             thread.join()  # The loop is still in the function that has made the call.
-            dog._answered = LONG
+            dog._called_at = LONG
         return dog
 
     blocks = asyncio.run(main()).blocks
@@ -123,7 +123,7 @@ def test_loop_waiting_for_a_cpu_is_not_blocking() -> None:
     dog._loop_thread = thread.ident
     try:
         wait_until(loop.is_running)
-        assert wait_until(lambda: dog._look(is_busy=False) is None, what="the loop is idle")
+        assert wait_until(lambda: dog._take_sample(is_busy=False) is None, what="the loop is idle")
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
