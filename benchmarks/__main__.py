@@ -1,14 +1,14 @@
-"""`make bench`: run every way to export for some rounds, and print the medians as tables.
+"""`make bench`: run all ways to export several times, and print the medians as tables.
 
     make bench                                      PostgreSQL and SQLite, a million flights
     make bench ARGS="--database postgres --rounds 5 --rows 2000000"
     make bench ARGS=memory                          memory of a worker for few and many rows
     make bench ARGS=scale                           a hundred workers, a thousand parts
-    make bench ARGS=streams                         clients of streams, by the thousand
+    make bench ARGS=streams                         thousands of clients of streams
     make bench ARGS=page                            fifty moving bars in a browser
     make bench ARGS=attacks                         ordinary users and one attacker
 
-Each has --help. The PostgreSQL server is a new one, or that of BENCH_DATABASE_URL.
+Each has --help. They use a new PostgreSQL server, or that of BENCH_DATABASE_URL.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import signal
 import sys
 
 from benchmarks import hostile, memory, page, scale, streams, ways
-from benchmarks.surroundings import DATABASES, POSTGRES, SQLITE, surroundings
+from benchmarks.environment import DATABASES, POSTGRES, SQLITE, isolated
 
 OTHERS = {
     "attacks": hostile.main,
@@ -31,7 +31,7 @@ OTHERS = {
 
 
 def main() -> None:
-    # With this handler, Valkey is stopped after a signal, too.
+    # Without this handler, SIGTERM would leave Valkey running.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     if (other := OTHERS.get(sys.argv[1] if sys.argv[1:] else "")) is not None:
         other(sys.argv[2:])
@@ -43,10 +43,10 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rows", type=int, default=1_000_000, help="flights to export")
-    parser.add_argument("--database", choices=DATABASES, help="this one alone")
+    parser.add_argument("--database", choices=DATABASES, help="only this database")
     arguments = parser.parse_args()
     for database in _chosen(arguments.database):
-        with surroundings(database) as environment:
+        with isolated(database) as environment:
             print(ways.measure(environment, rows=arguments.rows, rounds=arguments.rounds))
 
 

@@ -1,7 +1,7 @@
 """Run one attack in a separate process: python -m benchmarks.attacks NAME SECONDS
 
-Each attack has a limited rate and count, and attacks this host only. It prints a line of JSON for
-every new kind of answer: the answer, and after how many seconds it came.
+Each attack has a limited rate and count, and attacks only this host. It prints a line of JSON for
+each new kind of response, with the seconds until the first one.
 """
 
 from __future__ import annotations
@@ -24,17 +24,16 @@ from benchmarks.crowd import SUBPROTOCOL, allow_files
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-ADDRESS = (
-    "198.51.100.7"  # The address of the attacker for the proxy. Each ordinary user has another one.
-)
-PATIENCE = 60  # seconds
+# The attacker's address for the proxy. Each ordinary user has another one.
+ADDRESS = "198.51.100.7"
+PATIENCE = 60  # Seconds.
 CUT_OFF_SECONDS = 5  # An attacker should be cut off by then.
 SERVED = {"200", "202", "206", "404", "accepted"}
 
 
 @dataclass
 class Attacker:
-    """An attacker with or without a session, and the answers to it."""
+    """An attacker with a session, and the responses that it gets."""
 
     host: str
     port: int
@@ -49,11 +48,11 @@ class Attacker:
         if time.monotonic() - self.began > CUT_OFF_SECONDS:
             self.late[answer] += 1
         if answer not in self.answers:
-            said = {"answer": answer, "after": round(time.monotonic() - self.began, 2)}
-            print(json.dumps(said), flush=True)
+            first = {"answer": answer, "after": round(time.monotonic() - self.began, 2)}
+            print(json.dumps(first), flush=True)
         self.answers[answer] += 1
 
-    async def ask(
+    async def request(
         self, method: str, path: str, body: bytes = b"", *, guest: bool = False, **headers: str
     ) -> None:
         """Send a request over a new connection. Record the status, or that it was cut off."""
@@ -103,9 +102,11 @@ def is_refusal(answer: str) -> bool:
     return answer not in SERVED
 
 
-async def at_rate(each_second: float, work: Callable[[], Awaitable[None]], most: int = 50) -> None:
-    """Start `work` so many times a second, at most `most` at once, until it is cancelled."""
-    room = asyncio.Semaphore(most)
+async def at_rate(
+    each_second: float, work: Callable[[], Awaitable[None]], at_once: int = 50
+) -> None:
+    """Start `work` `each_second` times per second, at most `at_once` together, until cancelled."""
+    room = asyncio.Semaphore(at_once)
     running = set()
 
     async def once() -> None:
@@ -117,7 +118,7 @@ async def at_rate(each_second: float, work: Callable[[], Awaitable[None]], most:
     while True:
         number += 1
         await asyncio.sleep(max(begin + number / each_second - time.monotonic(), 0))
-        if len(running) < 2 * most:
+        if len(running) < 2 * at_once:
             task = asyncio.create_task(once())
             running.add(task)
             task.add_done_callback(running.discard)
@@ -128,7 +129,7 @@ async def at_rate(each_second: float, work: Callable[[], Awaitable[None]], most:
 
 async def error_pages(attacker: Attacker) -> None:
     """Request 30 missing pages a second, with a made-up session."""
-    await at_rate(30, lambda: attacker.ask("GET", "/nope", guest=True))
+    await at_rate(30, lambda: attacker.request("GET", "/nope", guest=True))
 
 
 async def large_pings(attacker: Attacker) -> None:
@@ -173,7 +174,7 @@ def _refusal(error: Exception) -> str:
 
 async def many_sockets(attacker: Attacker) -> None:
     """Open 500 sockets of one user, 50 a second, and keep them open."""
-    await at_rate(50, lambda: _keep_socket(attacker), most=500)
+    await at_rate(50, lambda: _keep_socket(attacker), at_once=500)
 
 
 async def _keep_socket(attacker: Attacker) -> None:
@@ -190,13 +191,13 @@ async def _keep_socket(attacker: Attacker) -> None:
 async def many_event_streams(attacker: Attacker) -> None:
     """Open 300 event streams of one user, 30 a second."""
     path = f"/api/v1/streams/{attacker.stream}/sse"
-    await at_rate(30, lambda: attacker.ask("GET", path), most=300)
+    await at_rate(30, lambda: attacker.request("GET", path), at_once=300)
 
 
 async def many_polls(attacker: Attacker) -> None:
     """Send long polls of one user, 30 a second and 300 at a time."""
     path = f"/api/v1/streams/{attacker.stream}?wait=25"
-    await at_rate(30, lambda: attacker.ask("GET", path), most=300)
+    await at_rate(30, lambda: attacker.request("GET", path), at_once=300)
 
 
 async def large_filters(attacker: Attacker) -> None:
@@ -217,14 +218,14 @@ async def many_exports(attacker: Attacker) -> None:
 
     async def start() -> None:
         body = {"exporter": "flights", "label": f"number {next(numbers)}"}
-        await attacker.ask("POST", "/api/v1/exports", json.dumps(body).encode())
+        await attacker.request("POST", "/api/v1/exports", json.dumps(body).encode())
 
     await at_rate(20, start)
 
 
 async def _start(attacker: Attacker, body: object, each_second: float) -> None:
     text = json.dumps(body).encode()
-    await at_rate(each_second, lambda: attacker.ask("POST", "/api/v1/exports", text))
+    await at_rate(each_second, lambda: attacker.request("POST", "/api/v1/exports", text))
 
 
 async def passwords(attacker: Attacker) -> None:
@@ -232,7 +233,7 @@ async def passwords(attacker: Attacker) -> None:
     body = f"username=victim&password=wrong&csrfmiddlewaretoken={attacker.csrf}".encode()
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
 
-    await at_rate(50, lambda: attacker.ask("POST", "/login/", body, guest=True, **headers))
+    await at_rate(50, lambda: attacker.request("POST", "/login/", body, guest=True, **headers))
 
 
 async def slow_headers(attacker: Attacker) -> None:
@@ -249,7 +250,7 @@ async def slow_headers(attacker: Attacker) -> None:
         except OSError as error:
             attacker.note(type(error).__name__)
 
-    await at_rate(50, drip, most=300)
+    await at_rate(50, drip, at_once=300)
 
 
 async def idle_connections(attacker: Attacker) -> None:
@@ -263,7 +264,7 @@ async def idle_connections(attacker: Attacker) -> None:
         except OSError as error:
             attacker.note(type(error).__name__)
 
-    await at_rate(200, connect_only, most=2_000)
+    await at_rate(200, connect_only, at_once=2_000)
 
 
 async def handshakes(attacker: Attacker) -> None:
@@ -280,9 +281,9 @@ async def handshakes(attacker: Attacker) -> None:
 
 
 async def ranges(attacker: Attacker) -> None:
-    """Request 50 ranges a second of the first file that the attacker finds."""
+    """Request 50 ranges a second of a finished file of the attacker."""
     path = f"/exports/{os.environ['ATTACKED_FILE']}/file"
-    await at_rate(50, lambda: attacker.ask("GET", path, Range="bytes=0-9"))
+    await at_rate(50, lambda: attacker.request("GET", path, Range="bytes=0-9"))
 
 
 ATTACKS = {

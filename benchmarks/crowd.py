@@ -1,6 +1,6 @@
-"""Hundreds of raw clients of one stream in one event loop: good ones, and two kinds of bad ones.
+"""Hundreds of raw clients of one stream in one event loop, healthy and stopped ones.
 
-They send what `stream.js` sends and do nothing else, so that the measurements are of the server.
+They send the same frames as `stream.js` and do nothing else, so that only the server is measured.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 
 SUBPROTOCOL = "waybill.v1"
-PATIENCE = 120  # seconds for a handshake, of a thousand at once
-LONG = 900  # seconds for everything else, such as 100 000 events on a busy machine
-PAUSE = 0.1  # seconds between two attempts of a client, or two requests of an observer
+PATIENCE = 120  # Seconds for a handshake, when there are a thousand at once.
+LONG = 900  # Seconds for everything else, such as 100 000 events on a busy machine.
+PAUSE = 0.1  # Seconds between two attempts of a client, or two requests of an observer.
 
 
 def allow_files() -> None:
     """Raise the limit of open files for this process and its children."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Address:
             additional_headers={"Cookie": f"sessionid={self.cookie}"},
             proxy=None,
             open_timeout=PATIENCE,
-            ping_interval=None,  # The client answers the server's pings, but sends none.
+            ping_interval=None,  # The client replies to the server's pings, but sends none.
             compression=None,
         )
 
@@ -66,7 +66,7 @@ class Address:
 
 @dataclass
 class Client:
-    """A client that has the stream up to `offset`. Every event must be the next one."""
+    """A client that has the stream up to `offset`. It fails if an event is missing or repeated."""
 
     address: Address
     offset: int = 0
@@ -74,7 +74,7 @@ class Client:
     is_following: bool = False
     acknowledges: bool = True
     pings: bool = False
-    pongs: list[float] = field(default_factory=list)  # seconds until each ping was answered
+    pongs: list[float] = field(default_factory=list)  # Seconds until the pong of each ping.
     close_code: int | None = None
 
     async def follow(self) -> None:
@@ -93,7 +93,7 @@ class Client:
                 if pinging:
                     pinging.cancel()
 
-    async def come_back(self) -> None:
+    async def keep_following(self) -> None:
         """Follow the stream, and reconnect at once if the connection ends or fails.
 
         After a time-out of the handshake, the client waits for a random time.
@@ -114,7 +114,7 @@ class Client:
     async def _take(self, frame: dict[str, Any], connection: Any) -> None:
         match frame["type"]:
             case "event":
-                assert frame["offset"] == self.offset + 1, "Once, and in order."
+                assert frame["offset"] == self.offset + 1, "Each event arrives once and in order."
                 self.offset, self.cursor = frame["offset"], frame["cursor"]
                 # The client acknowledges as rarely as the window allows, to save its own time.
                 if self.acknowledges and self.offset % 50 == 0:
@@ -141,7 +141,7 @@ class Client:
 
 
 class Frozen:
-    """A client that has subscribed and reads nothing more. Its buffers take a few kilobytes."""
+    """A client that subscribes and then reads no more. Its buffers hold only a few kilobytes."""
 
     def __init__(self, address: Address) -> None:
         self._socket = socket.socket()
@@ -160,10 +160,10 @@ class Frozen:
             f"Cookie: sessionid={address.cookie}",
         ]
         self._socket.sendall("".join(f"{line}\r\n" for line in [*lines, ""]).encode())
-        answer = self._socket.recv(20)
-        assert answer.startswith(b"HTTP/1.1 101"), answer
+        response = self._socket.recv(20)
+        assert response.startswith(b"HTTP/1.1 101"), response
         text = address.subscribe(None).encode()
-        # This is a masked text frame of at most 125 bytes, with a mask of zeros.
+        # A masked text frame of at most 125 bytes, with a mask of zeros.
         self._socket.sendall(bytes([0x81, 0x80 | len(text), 0, 0, 0, 0]) + text)
 
     def close(self) -> None:
@@ -178,13 +178,13 @@ class Requests:
     cookie: str
     seconds: list[float] = field(default_factory=list)
 
-    async def ask(self) -> None:
-        """Run until it is cancelled. After the first answer, a missing answer is an error."""
+    async def run(self) -> None:
+        """Run until cancelled. After the first response, a missing response is an error."""
         request = urllib.request.Request(self.url, headers={"Cookie": f"sessionid={self.cookie}"})
         while True:
             begin = time.monotonic()
             try:
-                await asyncio.to_thread(self._ask, request)
+                await asyncio.to_thread(self._send, request)
             except OSError:
                 if self.seconds:
                     raise
@@ -192,13 +192,13 @@ class Requests:
                 self.seconds.append(time.monotonic() - begin)
             await asyncio.sleep(PAUSE)
 
-    def _ask(self, request: urllib.request.Request) -> None:
-        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
-            answer.read()
+    def _send(self, request: urllib.request.Request) -> None:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as response:
+            response.read()
 
 
 @asynccontextmanager
-async def while_it_runs(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+async def running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """Run `work` during the block. If it fails, the block fails at its end."""
     task = asyncio.create_task(work)
     try:
@@ -210,12 +210,12 @@ async def while_it_runs(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def following(clients: Sequence[Client], *, comes_back: bool = False) -> AsyncIterator[None]:
+async def following(clients: Sequence[Client], *, reconnect: bool = False) -> AsyncIterator[None]:
     """Let all clients follow the stream from before the block until its end."""
     async with AsyncExitStack() as stack:
         for each in clients:
-            work = each.come_back() if comes_back else each.follow()
-            await stack.enter_async_context(while_it_runs(work))
+            work = each.keep_following() if reconnect else each.follow()
+            await stack.enter_async_context(running(work))
         await until(lambda: all(each.is_following for each in clients), "all follow")
         yield
 

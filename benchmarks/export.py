@@ -34,7 +34,7 @@ SQLITE, POSTGRES = "sqlite", "postgresql"
 
 @dataclass
 class Run:
-    """The result of a way to export. A value of 0 is measured for this process."""
+    """The result of a way to export. The caller measures values that are 0 for this process."""
 
     rows: int
     seconds: float = 0
@@ -46,20 +46,20 @@ class Run:
 
 
 def waybill(file_format: str = "csv", *, python: bool = False, **options: Any) -> Run:
-    """Run a whole export in one process: events, parts, progress, checksum, protection, log.
+    """Run a complete export in one process: events, parts, progress, checksum, protection, log.
 
-    The time for the message to a worker is missing.
+    The result lacks only the time for the message to a worker.
     """
     from exports.lifecycle import attempts
     from exports.worker import runner
 
     export = _request(file_format, python=python, options=options)
     runner.run(attempts.claim(export.pk, worker="bench"))
-    return Run(_done(export), _seconds(export))
+    return Run(_rows_done(export), _seconds(export))
 
 
 def two_workers() -> Run:
-    """Run an export with two real workers of Celery, from the request to the file."""
+    """Run an export with two real Celery workers, from the request to the file."""
     from tests.services.processes import Run as Processes
     from tests.services.waybill import Worker
     from tests.support.waiting import wait_until
@@ -75,7 +75,7 @@ def two_workers() -> Run:
         wait_until(is_over, 3_600, "the export is over")
         pids = [pid for worker in workers for pid in _children(worker.process.pid)]
         return Run(
-            _done(export),
+            _rows_done(export),
             _seconds(export),
             max(map(_peak, pids)),
             sum(map(_processor, pids)),
@@ -98,8 +98,8 @@ def _request(file_format: str, *, python: bool, options: dict[str, Any]) -> Expo
     return lifecycle.start(spec)[0]
 
 
-def _done(export: Export) -> int:
-    """Return the number of rows. A way that omits rows would look too fast."""
+def _rows_done(export: Export) -> int:
+    """Check the finished export, and return its number of rows. Omitted steps would look fast."""
     from exports.files import storage
 
     export.refresh_from_db()  # The claim changed another object.
@@ -114,7 +114,7 @@ def _done(export: Export) -> int:
 def _seconds(export: Export) -> float:
     """Return the seconds from the request to the file."""
     export.refresh_from_db()
-    assert export.finished_at, "It is over."
+    assert export.finished_at, "The export has ended."
     return (export.finished_at - export.created_at).total_seconds()
 
 
@@ -138,12 +138,12 @@ def _peak(pid: int) -> float:
     return sum(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
 
 
-# -- All of them ------------------------------------------------------------------------------
+# -- All ways ---------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Way:
-    """A way to export flights. A slow one writes only one of `share` flights."""
+    """A way to export flights. A slow way writes only one of `share` flights."""
 
     name: str
     run: Callable[[int], Run]
@@ -165,7 +165,7 @@ def _loop(name: str) -> Callable[[int], Run]:
 def _psql(count: int) -> Run:
     from benchmarks import loops
 
-    # The peak of a child cannot be separated from the memory of this process at its start.
+    # The peak of a child includes the memory of this process when it was forked.
     return Run(loops.psql(count), mebibytes=math.nan)
 
 
@@ -220,7 +220,7 @@ def main(name: str, count: int) -> None:
     run = way.run(count)
     run.seconds = run.seconds or time.perf_counter() - began
     run.processor = run.processor or time.process_time() - used + _of_children()
-    run.mebibytes = run.mebibytes or _most()
+    run.mebibytes = run.mebibytes or _peak_of_this_process()
     print(json.dumps(vars(run)))
 
 
@@ -237,7 +237,7 @@ def _of_children() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _most() -> float:
+def _peak_of_this_process() -> float:
     """Return the peak memory of this process."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)

@@ -1,7 +1,7 @@
 """Many workers at once, each a thread with its own connections, to measure the database.
 
-`make bench ARGS=scale` runs some processes with some threads each, because a hundred processes of
-Python do not fit on every machine. They run Waybill's own code, but without rows.
+`make bench ARGS=scale` starts a few processes with many threads each, because not every machine has
+room for a hundred Python processes. They run Waybill's own code, but without rows.
 
     python -m benchmarks.fleet ticking SECONDS EXPORT...
     python -m benchmarks.fleet helping HELPERS EXPORT
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
     from exports.models import Export, Part
 
-ROWS = 100_000  # the rows a second that each worker reports
-BLOCK = 0.02  # seconds from one block of rows to the next
+ROWS = 100_000  # The rows per second that each worker reports.
+BLOCK = 0.02  # Seconds between two blocks of rows.
 
-Seconds = dict[str, list[float]]  # the durations of each kind of action
+Seconds = dict[str, list[float]]  # The durations of each kind of action.
 
 
 def ticking(export_id: str, seconds: float) -> Seconds:

@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 
 def grow(rows: int) -> None:
-    """Let the database copy the flights until there are `rows`."""
+    """Let the database copy flights until there are `rows` of them."""
     from django.db import connection
     from django.db.models import Max
 
     from demo.models import Flight
 
-    there, last = Flight.objects.count(), Flight.objects.aggregate(last=Max("pk"))["last"]
+    existing, last = Flight.objects.count(), Flight.objects.aggregate(last=Max("pk"))["last"]
     with connection.cursor() as cursor:
-        if there < rows:
-            cursor.execute(_copies(Flight), [-(-rows // there) - 1, last, rows - there])
-        # As for a table in use, the planner has statistics, and index-only scans work.
+        if existing < rows:
+            cursor.execute(_copies(Flight), [-(-rows // existing) - 1, last, rows - existing])
+        # This gives the planner statistics and allows index-only scans, as for a table in use.
         cursor.execute("VACUUM ANALYZE demo_flight" if _is_postgres(connection) else "ANALYZE")
 
 

@@ -3,10 +3,10 @@
     make bench ARGS=attacks
     make bench ARGS="attacks --only many_sockets large_pings --seconds 30"
 
-Fifty users have a page and a socket each, and one export runs. All use the proxy of production and
-one web process on PostgreSQL. Each attack runs between two quiet periods. Its first five seconds,
-in which an attacker should be cut off, are measured separately. Compare the ratios, because the
-attacker uses the processors of this machine as well. The last column has the answers that the
+Fifty users have a page and a socket each, and one export runs. All use the production proxy and one
+web process with PostgreSQL. Each attack runs between two quiet periods. Its first five seconds are
+measured separately, because an attacker should be cut off by then. Compare the ratios, because the
+attacker uses the processors of this machine, too. The last column has the responses that the
 attacker gets after the five seconds.
 """
 
@@ -29,10 +29,11 @@ import django
 from django.conf import settings
 
 from benchmarks.attacks import ATTACKS, CUT_OFF_SECONDS, is_refusal
-from benchmarks.crowd import Client, allow_files, following, while_it_runs
+from benchmarks.crowd import Client, allow_files, following, running
+from benchmarks.environment import POSTGRES, isolated
+from benchmarks.output import say
 from benchmarks.page import PRODUCTION
-from benchmarks.streams import HOST, manage, say, sign_in
-from benchmarks.surroundings import POSTGRES, surroundings
+from benchmarks.streams import HOST, manage, sign_in
 from tests.services.nginx import Nginx
 from tests.services.processes import Run
 from tests.services.waybill import Server, Worker
@@ -44,15 +45,15 @@ if TYPE_CHECKING:
     from benchmarks.crowd import Address
 
 PEOPLE = 50
-THINKS = 4.0  # seconds between two pages of a user
-PUSHES = 20  # events a second, each on the stream of another user
+PAUSE = 4.0  # Seconds between two pages of a user.
+PUSHES = 20  # Events per second, each on the stream of the next user.
 CSRF = "a" * 32
-MEASURED = ("pages", "pushes")
-SLOWLY = {"EXPORTS_PART_ROWS": "500", "EXPORTS_PAGE_ROWS": "500"}
+KINDS = ("pages", "pushes")
+SMALL_PAGES = {"EXPORTS_PART_ROWS": "500", "EXPORTS_PAGE_ROWS": "500"}
 
 
 @dataclass
-class Seen:
+class Measured:
     """The times of ordinary users in one period, in seconds."""
 
     pages: list[float] = field(default_factory=list)
@@ -67,16 +68,16 @@ def main(arguments: list[str]) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--only", nargs="+", choices=ATTACKS, default=list(ATTACKS))
-    parser.add_argument("--seconds", type=float, default=20, help="of each spell")
+    parser.add_argument("--seconds", type=float, default=20, help="of each period")
     parser.add_argument("--flights", type=int, default=100_000, help="rows of the export")
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     allow_files()
-    with surroundings(POSTGRES) as environment, closing(Run()) as run:
+    with isolated(POSTGRES) as environment, closing(Run()) as run:
         os.environ.update({**environment, **PRODUCTION, "DATABASE_POOL_SIZE": "20"})
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
         django.setup()
-        # This limit is raised for this process, which starts many small exports of one user.
+        # This process starts many small exports of one user, so it has no limit of requests.
         settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = settings.EXPORTS_MAX_REQUESTS_PER_DAY = 0
         for command in (("migrate", "--verbosity", "0"), ("collectstatic", "--no-input")):
             subprocess.run(manage(*command), check=True, stdout=subprocess.DEVNULL)
@@ -92,7 +93,7 @@ def _measure(run: Run, names: Sequence[str], seconds: float, rows: int) -> str:
     _permit("hostile", "person-0")
     web = Server(run)
     proxy = Nginx(run, [web.port])
-    Worker(run, {**SLOWLY, "DATABASE_POOL_SIZE": "0"})
+    Worker(run, {**SMALL_PAGES, "DATABASE_POOL_SIZE": "0"})
     environment = {
         **os.environ,
         "ATTACKED_FILE": _finished_file("hostile"),
@@ -107,27 +108,27 @@ def _measure(run: Run, names: Sequence[str], seconds: float, rows: int) -> str:
         ),
     }
     people = [Person(address, proxy.port, number) for number, address in enumerate(addresses)]
-    spells = asyncio.run(_spells(people, names, seconds, environment))
+    measured = asyncio.run(_periods(people, names, seconds, environment))
     lines = [
         f"p99: quiet → first {CUT_OFF_SECONDS} s → later: ratio of later to quiet",
         "",
-        "| attack | pages p99 | pushes p99 | failed | first cut off | answers"
+        "| attack | pages p99 | pushes p99 | failed | first refusal | responses"
         f" | after {CUT_OFF_SECONDS} s |",
         "|---|---:|---:|---:|---:|---|---|",
     ]
-    return "\n".join([*lines, *spells])
+    return "\n".join([*lines, *measured])
 
 
 class Person:
-    """Act like an ordinary user, with a socket, and pages one after the other."""
+    """An ordinary user, with a socket, who requests one page after the other."""
 
     def __init__(self, address: Address, port: int, number: int) -> None:
         self.address = replace(address, port=port)
         self.client = Timed(self.address)
         self.number = number
 
-    async def read(self, seen: Seen) -> None:
-        await asyncio.sleep(THINKS * self.number / PEOPLE)
+    async def read(self, seen: Measured) -> None:
+        await asyncio.sleep(PAUSE * self.number / PEOPLE)
         while True:
             began = time.monotonic()
             try:
@@ -136,7 +137,7 @@ class Person:
                 seen.pages.append(time.monotonic() - began)
             except (OSError, ValueError, TimeoutError):
                 seen.failed += 1
-            await asyncio.sleep(THINKS)
+            await asyncio.sleep(PAUSE)
 
     async def _page(self, path: str) -> None:
         reader, writer = await asyncio.open_connection(self.address.host, self.address.port)
@@ -155,41 +156,39 @@ class Person:
 class Timed(Client):
     """Records the time of each event from its commit to the client."""
 
-    seen: Seen | None = None
+    seen: Measured | None = None
 
     async def _take(self, frame: dict[str, Any], connection: Any) -> None:
-        if frame["type"] == "value":
-            return
         await super()._take(frame, connection)
         at = frame.get("data", {}).get("at") if frame["type"] == "event" else None
         if at is not None and self.seen is not None:
             self.seen.pushes.append(time.time() - at)
 
 
-async def _spells(
+async def _periods(
     people: list[Person], names: Sequence[str], seconds: float, environment: dict[str, str]
 ) -> list[str]:
     rows = []
     all_quiet, all_later = [], []
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(
-            following([person.client for person in people], comes_back=True)
+            following([person.client for person in people], reconnect=True)
         )
-        await stack.enter_async_context(while_it_runs(_export("person-0")))
-        await _spell(people, seconds)  # This warms up all caches.
+        await stack.enter_async_context(running(_export("person-0")))
+        await _period(people, seconds)  # This warms up all caches.
         for name in names:
             say(name)
-            before = await _spell(people, seconds)
+            before = await _period(people, seconds)
             lasts = CUT_OFF_SECONDS + seconds + 2
             command = (sys.executable, "-m", "benchmarks.attacks", name, str(lasts))
             attack = await asyncio.create_subprocess_exec(
                 "nice", *command, env=environment, stdout=asyncio.subprocess.PIPE
             )
-            attacked = [await _spell(people, each) for each in (CUT_OFF_SECONDS, seconds)]
-            said, _ = await attack.communicate()
+            attacked = [await _period(people, each) for each in (CUT_OFF_SECONDS, seconds)]
+            output, _ = await attack.communicate()
             await asyncio.sleep(3)
-            after = await _spell(people, seconds)
-            rows.append(_row(name, [before, after], attacked, said.decode()))
+            after = await _period(people, seconds)
+            rows.append(_row(name, [before, after], attacked, output.decode()))
             say(rows[-1])
             all_quiet += [before, after]
             all_later.append(attacked[1])
@@ -197,13 +196,13 @@ async def _spells(
     return rows
 
 
-async def _spell(people: list[Person], seconds: float) -> Seen:
-    seen = Seen()
+async def _period(people: list[Person], seconds: float) -> Measured:
+    seen = Measured()
     async with AsyncExitStack() as stack:
         for person in people:
             person.client.seen = seen
-            await stack.enter_async_context(while_it_runs(person.read(seen)))
-        await stack.enter_async_context(while_it_runs(_publish(people)))
+            await stack.enter_async_context(running(person.read(seen)))
+        await stack.enter_async_context(running(_publish(people)))
         await asyncio.sleep(seconds)
     return seen
 
@@ -267,18 +266,18 @@ def _permit(*usernames: str) -> None:
         user.user_permissions.add(Permission.objects.get(codename="export_flight"))
 
 
-def _p99_of(periods: Sequence[Seen], what: str) -> float:
+def _p99_of(periods: Sequence[Measured], what: str) -> float:
     values = [second for seen in periods for second in getattr(seen, what)]
     return statistics.quantiles(values, n=100)[98] if len(values) > 1 else float("nan")
 
 
-def _row(name: str, quiet: Sequence[Seen], attacked: Sequence[Seen], said: str) -> str:
-    lines = [json.loads(line) for line in said.splitlines()]
+def _row(name: str, quiet: Sequence[Measured], attacked: Sequence[Measured], output: str) -> str:
+    lines = [json.loads(line) for line in output.splitlines()]
     answers = next((line["answers"] for line in lines if "answers" in line), {})
     late = next((line["late"] for line in lines if "late" in line), {})
     refusals = [line["after"] for line in lines if "after" in line and is_refusal(line["answer"])]
     cells = [name.replace("_", " ")]
-    for what in MEASURED:
+    for what in KINDS:
         base = _p99_of(quiet, what)
         first, later = (_p99_of([seen], what) for seen in attacked)
         cells.append(
@@ -293,10 +292,10 @@ def _row(name: str, quiet: Sequence[Seen], attacked: Sequence[Seen], said: str) 
     return f"| {' | '.join(cells)} |"
 
 
-def _summary(quiet: Sequence[Seen], later: Sequence[Seen]) -> str:
+def _summary(quiet: Sequence[Measured], later: Sequence[Measured]) -> str:
     """Return a row for all periods together, because a single attack has few pages."""
     cells = ["all together"]
-    for what in MEASURED:
+    for what in KINDS:
         base, now = _p99_of(quiet, what), _p99_of(later, what)
         cells.append(f"{base * 1000:.0f} → {now * 1000:.0f} ms: {now / base:.2f}")
     return f"| {' | '.join([*cells, str(sum(seen.failed for seen in later)), '', '', ''])} |"

@@ -31,26 +31,41 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
-CHUNK = 2_000  # rows that are fetched at once, as in a page of Waybill
+CHUNK = 2_000  # Rows that are fetched at once, as in a page of Waybill.
 
 FIELDS = (
-    *("id", "date", "time_hour", "carrier_id", "carrier__name", "flight", "tailnum"),
-    *("origin_id", "origin__name", "dest_code", "dest__name"),
-    *("sched_dep_time", "dep_time", "dep_delay", "sched_arr_time", "arr_time", "arr_delay"),
-    *("air_time", "distance"),
+    "id",
+    "date",
+    "time_hour",
+    "carrier_id",
+    "carrier__name",
+    "flight",
+    "tailnum",
+    "origin_id",
+    "origin__name",
+    "dest_code",
+    "dest__name",
+    "sched_dep_time",
+    "dep_time",
+    "dep_delay",
+    "sched_arr_time",
+    "arr_time",
+    "arr_delay",
+    "air_time",
+    "distance",
 )
-# The columns that SQL can compute, and the column that needs Python.
+# All columns that SQL can compute; `speed` needs Python.
 IN_SQL = (*FIELDS, "delay")
 HEADERS = (*IN_SQL, "speed")
 
 
 def in_sql(count: int) -> QuerySet[Flight, tuple[Any, ...]]:
-    """Return the first `count` flights with all columns of SQL."""
+    """Return the first `count` flights with the columns of IN_SQL."""
     flights = Flight.objects.filter(pk__lte=count).order_by("pk")
     return flights.values_list(*FIELDS, F("arr_delay") - F("dep_delay"))
 
 
-# -- As fast as a database can answer --------------------------------------------------
+# -- As fast as the database allows --------------------------------------------------
 
 
 def psql(count: int) -> int:
@@ -81,8 +96,11 @@ def psql_copied(command: str) -> int:
     with _file() as path:
         done = subprocess.run(
             [
-                *(os.environ["PSQL"], "-X", os.environ["DATABASE_URL"]),
-                *("-c", command.replace("{path}", str(path))),
+                os.environ["PSQL"],
+                "-X",
+                os.environ["DATABASE_URL"],
+                "-c",
+                command.replace("{path}", str(path)),
             ],
             check=True,
             capture_output=True,

@@ -10,14 +10,15 @@ import argparse
 from typing import TYPE_CHECKING
 
 from benchmarks import ways
+from benchmarks.environment import POSTGRES as DATABASE
+from benchmarks.environment import isolated
 from benchmarks.export import POSTGRES
-from benchmarks.surroundings import POSTGRES as DATABASE
-from benchmarks.surroundings import surroundings
+from benchmarks.output import say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-ALLOWED = 10  # the allowed difference in MiB
+ALLOWED = 10  # The allowed difference in MiB.
 
 
 def main(arguments: list[str]) -> None:
@@ -29,7 +30,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--few", type=int, default=200_000)
     parser.add_argument("--many", type=int, default=5_000_000)
     options = parser.parse_args(arguments)
-    with surroundings(DATABASE) as environment:
+    with isolated(DATABASE) as environment:
         chosen = [
             way for way in ways.available(POSTGRES, environment) if way.name.startswith("waybill")
         ]
@@ -37,7 +38,7 @@ def main(arguments: list[str]) -> None:
         for rows in (options.few, options.many):
             ways.fill(environment, rows)
             for way in chosen:
-                ways.say(f"{rows:,} rows: {way.name}")
+                say(f"{rows:,} rows: {way.name}")
                 peaks[way.name].append(ways.run(way, rows, environment)["mebibytes"])
     show(peaks, options.few, options.many)
 
@@ -45,7 +46,7 @@ def main(arguments: list[str]) -> None:
 def show(peaks: Mapping[str, Sequence[float]], few: int, many: int) -> None:
     """Print the memory for few and for many rows. Fail if it grows."""
     lines = [
-        f"| peak MiB | {few:,} rows | {many:,} rows | more: under {ALLOWED} |",
+        f"| peak MiB | {few:,} rows | {many:,} rows | growth (under {ALLOWED}) |",
         "|---|---:|---:|---:|",
     ]
     lines += [

@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING
 import django
 from playwright.sync_api import sync_playwright
 
-from benchmarks.streams import HOST, manage, say, sign_in, web
-from benchmarks.surroundings import surroundings
+from benchmarks.environment import isolated
+from benchmarks.output import say
+from benchmarks.streams import HOST, manage, sign_in, web
 from benchmarks.ticks import ROUND, ROWS
 from tests.services import chromium
 from tests.support.waiting import wait_until
@@ -94,17 +95,17 @@ Row = tuple[str, ...]
 
 
 @dataclass
-class Seen:
+class Measured:
     """The measurements of a page."""
 
-    frames: float  # a second
-    slowest: float  # ms from one frame to the next
-    tasks: int  # of 50 ms or more
-    longest: float  # ms
-    shifts: float
-    busy: float  # ms of the page's thread a second,
-    script: float  # of these in scripts
-    drawing: float  # of these for styles and layout
+    frames: float  # Per second.
+    slowest: float  # The longest time between two frames, in ms.
+    tasks: int  # The number of tasks of 50 ms or more.
+    longest: float  # The longest task, in ms.
+    shifts: float  # The layout shift.
+    busy: float  # How many ms of each second the page's thread is busy.
+    script: float  # The part of `busy` in scripts.
+    drawing: float  # The part of `busy` for styles and layout.
 
 
 def main(arguments: list[str]) -> None:
@@ -113,13 +114,17 @@ def main(arguments: list[str]) -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--bars", type=int, default=50, help="exports under way")
-    parser.add_argument("--history", type=int, default=500, help="exports that are over")
-    parser.add_argument("--seconds", type=float, default=10, help="that each page is looked at")
-    parser.add_argument("--rounds", type=int, default=3, help="of all pages; the median counts")
+    parser.add_argument("--bars", type=int, default=50, help="running exports")
+    parser.add_argument("--history", type=int, default=500, help="finished exports")
+    parser.add_argument(
+        "--seconds", type=float, default=10, help="time for which each page is measured"
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="rounds of all pages; the medians are printed"
+    )
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    with surroundings() as environment:
+    with isolated() as environment:
         os.environ.update({**environment, **PRODUCTION})
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
         django.setup()
@@ -142,7 +147,7 @@ def fill(username: str, bars: int, history: int) -> None:
     from tests.support import exporting
 
     owner = get_user_model().objects.get(username=username)
-    owner.is_superuser = True  # So each card has a button to download.
+    owner.is_superuser = True  # So that each card has a button to download.
     owner.save()
     exporting.make_exports(owner, bars, history)
     connection.close()
@@ -192,8 +197,8 @@ def moving_rows(
     browser: Browser, empty: Address, full: Address, options: argparse.Namespace
 ) -> list[Row]:
     seconds = options.seconds
-    idle: list[Seen] = []
-    moving: list[Seen] = []
+    idle: list[Measured] = []
+    moving: list[Measured] = []
     for number in range(options.rounds):
         say(f"round {number + 1} of {options.rounds}, two pages for {seconds:g} s each")
         with dashboard(browser, empty) as page:
@@ -205,20 +210,20 @@ def moving_rows(
             wait_until(partial(_are_at, page, wanted), 30, "each bar shows its last value")
     pair = idle, moving
     return [
-        ("values that come, a second", "0", f"{options.bars / ROUND:.0f}", ""),
-        row("frames a second", "{:.1f}", *pair, "frames"),
-        row("from one frame to the next, at most", "{:.0f} ms", *pair, "slowest"),
+        ("new values per second", "0", f"{options.bars / ROUND:.0f}", ""),
+        row("frames per second", "{:.1f}", *pair, "frames"),
+        row("longest time between two frames", "{:.0f} ms", *pair, "slowest"),
         row("tasks of 50 ms or more", "{:.0f}", *pair, "tasks"),
-        row("the longest of them", "{:.0f} ms", *pair, "longest"),
+        row("longest task", "{:.0f} ms", *pair, "longest"),
         row("layout shift", "{:.4f}", *pair, "shifts"),
-        row("the page's thread is busy, of a second", "{:.0f} ms", *pair, "busy"),
-        row("of that in scripts", "{:.0f} ms", *pair, "script"),
-        row("of that for styles and layout", "{:.0f} ms", *pair, "drawing"),
+        row("busy time of the page's thread per second", "{:.0f} ms", *pair, "busy"),
+        row("part of it in scripts", "{:.0f} ms", *pair, "script"),
+        row("part of it for styles and layout", "{:.0f} ms", *pair, "drawing"),
     ]
 
 
-def look(page: Page, seconds: float) -> Seen:
-    """Measure a loaded page for so many seconds."""
+def look(page: Page, seconds: float) -> Measured:
+    """Measure a loaded page for `seconds`."""
     devtools = page.context.new_cdp_session(page)
     devtools.send("Performance.enable")
     before = used(devtools)
@@ -227,7 +232,7 @@ def look(page: Page, seconds: float) -> Seen:
         (now - then) * 1000 / seen["seconds"]
         for then, now in zip(before, used(devtools), strict=True)
     ]
-    return Seen(
+    return Measured(
         seen["frames"] / seen["seconds"],
         *(seen[name] for name in ("slowest", "tasks", "longest", "shifts")),
         *spent,
@@ -235,7 +240,7 @@ def look(page: Page, seconds: float) -> Seen:
 
 
 def used(devtools: CDPSession) -> tuple[float, float, float]:
-    """Return seconds of the page's thread: in all, in scripts, for styles and layout."""
+    """Return the busy seconds of the page's thread: total, in scripts, for styles and layout."""
     metrics = devtools.send("Performance.getMetrics")["metrics"]
     found = {metric["name"]: metric["value"] for metric in metrics}
     drawing = found["RecalcStyleDuration"] + found["LayoutDuration"]
@@ -276,7 +281,7 @@ def ticks(address: Address, seconds: float) -> Iterator[Callable[[], None]]:
 # -- Output -------------------------------------------------------------------------
 
 
-def row(what: str, form: str, idle: list[Seen], moving: list[Seen], name: str) -> Row:
+def row(what: str, form: str, idle: list[Measured], moving: list[Measured], name: str) -> Row:
     before, after = (median(getattr(each, name) for each in all_) for all_ in (idle, moving))
     return (what, form.format(before), form.format(after), ratio(after, before))
 

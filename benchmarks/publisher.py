@@ -7,7 +7,7 @@ import sys
 
 import django
 
-BATCH = 500  # events a transaction
+BATCH = 500  # Events per transaction.
 
 
 def main(stream: str, count: int) -> None:
@@ -19,8 +19,8 @@ def main(stream: str, count: int) -> None:
 
     for begin in range(0, count, BATCH):
         with transaction.atomic():
-            facts = [("log", {"message": "x" * 200})] * min(BATCH, count - begin)
-            append_many(stream, facts)
+            new = [("log", {"message": "x" * 200})] * min(BATCH, count - begin)
+            append_many(stream, new)
 
 
 if __name__ == "__main__":

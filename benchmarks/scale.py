@@ -4,7 +4,7 @@
     make bench ARGS="scale --workers 10 --parts 100 --queued 1000 --seconds 3"
 
 Waybill's own code runs with a real PostgreSQL and a real Valkey, but reads no rows. The numbers hold
-for the machine that printed them, and docs/scale.md uses them for its estimates.
+only for the machine that printed them. docs/scale.md uses them for its estimates.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.environment import POSTGRES, isolated
 from benchmarks.export import set_up
-from benchmarks.surroundings import POSTGRES, surroundings
-from benchmarks.ways import say
+from benchmarks.output import ms, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from exports.models import Export
 
-PROCESSES = 4  # for all workers
+PROCESSES = 4  # The workers are threads of this many processes.
 
 Row = tuple[str, str]
 
@@ -42,12 +42,14 @@ def main(arguments: list[str]) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--workers", type=int, default=100)
-    parser.add_argument("--parts", type=int, default=1_000, help="of one export")
-    parser.add_argument("--queued", type=int, default=10_000, help="exports that wait")
-    parser.add_argument("--seconds", type=float, default=20, help="for which workers report")
-    parser.add_argument("--streams", type=int, default=5_000, help="that one web process follows")
+    parser.add_argument("--parts", type=int, default=1_000, help="parts of one export")
+    parser.add_argument("--queued", type=int, default=10_000, help="queued exports")
+    parser.add_argument("--seconds", type=float, default=20, help="duration of the reports")
+    parser.add_argument(
+        "--streams", type=int, default=5_000, help="streams that one web process follows"
+    )
     options = parser.parse_args(arguments)
-    with surroundings(POSTGRES) as environment:
+    with isolated(POSTGRES) as environment:
         os.environ.update(environment)
         subprocess.run(
             [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
@@ -61,14 +63,14 @@ def main(arguments: list[str]) -> None:
             *queue_rows(options.queued),
             *streams_rows(options.streams),
         ]
-    print("\n".join(["| what | seen |", "|---|---:|", *(f"| {a} | {b} |" for a, b in rows)]))
+    print("\n".join(["| what | measured |", "|---|---:|", *(f"| {a} | {b} |" for a, b in rows)]))
 
 
 # -- Workers that report -----------------------------------------------------------------
 
 
 def report_rows(workers: int, seconds: float) -> list[Row]:
-    """Let so many workers hold an export each and report as usual."""
+    """Let each of `workers` hold an export and report as usual."""
     from exports.lifecycle import rescue
 
     say(f"{workers} workers report for {seconds:g} s")
@@ -78,7 +80,7 @@ def report_rows(workers: int, seconds: float) -> list[Row]:
     took = reports(exports, seconds)
     load = Load().since(before)
     count = len(took)
-    say(f"{workers} workers, all for one person")
+    say(f"{workers} workers, all for one user")
     same = [running("all", parts=10) for _ in range(workers)]
     shared = reports(same, seconds)
     expire(same, ahead=True)
@@ -90,18 +92,18 @@ def report_rows(workers: int, seconds: float) -> list[Row]:
     rescued, done = timed(rescue.rescue)
     assert done["rescued"] == workers, done
     return [
-        ("statements of one report", str(statements)),
-        ("one report, alone", alone),
-        (f"reports a second of {workers} workers", f"{count / seconds:,.0f}"),
-        ("each of them", spread(took)),
-        (f"reports a second, all {workers} exports of one person", f"{len(shared) / seconds:,.0f}"),
-        ("each of them", spread(shared)),
-        ("rows written by a report", f"{load['rows'] / count:.1f}"),
-        ("write-ahead log of a report", f"{load['log'] / count / 1024:.1f} KiB"),
-        ("processor of the database, a report", f"{load['processor'] / count * 1000:.2f} ms"),
-        ("messages to Redis of a report", f"{load['published'] / count:.1f}"),
-        (f"rescue with {workers} that live", ms(idle)),
-        (f"rescue with {workers} that are lost", ms(rescued)),
+        ("SQL statements per report", str(statements)),
+        ("time of a report without other load", alone),
+        (f"reports per second of {workers} workers", f"{count / seconds:,.0f}"),
+        ("time of each", spread(took)),
+        (f"reports per second, {workers} exports of one user", f"{len(shared) / seconds:,.0f}"),
+        ("time of each", spread(shared)),
+        ("rows written per report", f"{load['rows'] / count:.1f}"),
+        ("write-ahead log per report", f"{load['log'] / count / 1024:.1f} KiB"),
+        ("CPU time of the database per report", f"{load['processor'] / count * 1000:.2f} ms"),
+        ("messages to Redis per report", f"{load['published'] / count:.1f}"),
+        (f"rescue with {workers} healthy workers", ms(idle)),
+        (f"rescue with {workers} lost workers", ms(rescued)),
     ]
 
 
@@ -110,7 +112,7 @@ def reports(exports: Sequence[Export], seconds: float) -> list[float]:
 
 
 def one_report(export: Export) -> tuple[int, str]:
-    """Return the number of statements, and the time without other load."""
+    """Return the number of SQL statements of a report, and its time without other load."""
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
@@ -127,10 +129,10 @@ def one_report(export: Export) -> tuple[int, str]:
 
 
 def parts_rows(workers: int, count: int) -> list[Row]:
-    """Let all workers take parts of one export, and finish each at once."""
+    """Let all workers claim parts of one export, and finish each part at once."""
     from exports.lifecycle import parts
 
-    say(f"{workers} workers take {count:,} parts of one export")
+    say(f"{workers} workers claim {count:,} parts of one export")
     export = running("many", parts=count)
     began = time.perf_counter()
     took = fleet("helping", 0, [[str(workers // PROCESSES or 1), str(export.pk)]] * PROCESSES)
@@ -143,9 +145,9 @@ def parts_rows(workers: int, count: int) -> list[Row]:
     all_done = [timed(lambda: parts.all_done(export))[0] for _ in range(50)]
     return [
         (f"{count:,} parts are claimed and finished in", f"{seconds:.1f} s"),
-        *((f"{what} of a part, {workers} at once", spread(took[what])) for what in took),
+        *((f"{what} of a part by {workers} workers", spread(took[what])) for what in took),
         (f"sum over {count:,} parts, in each report", spread(sums)),
-        (f"whether all {count:,} are done", spread(all_done)),
+        (f"check whether all {count:,} parts are done", spread(all_done)),
     ]
 
 
@@ -165,9 +167,9 @@ def queue_rows(count: int) -> list[Row]:
     from exports.spec.spec import build_spec
     from exports.status import Status
 
-    say(f"{count:,} exports wait")
+    say(f"{count:,} queued exports")
     current_app.control.purge()  # Deletes the messages of the rescue.
-    owner = user("waits")
+    owner = user("queued")
     now = timezone.now() - timedelta(seconds=count)
     Export.objects.bulk_create(
         [
@@ -189,7 +191,7 @@ def queue_rows(count: int) -> list[Row]:
     assert first is not None
     assert last is not None
     # Each export has another user, because one user may not have so many active exports.
-    people = [user(f"asks {number}") for number in range(20)]
+    people = [user(f"requester {number}") for number in range(20)]
 
     def start(person: Any) -> None:
         lifecycle.start(build_spec(person, exporter="flights"))
@@ -204,14 +206,14 @@ def queue_rows(count: int) -> list[Row]:
     forgotten, done = timed(rescue.rescue)
     again, twice = timed(rescue.rescue)
     return [
-        (f"a request, {count:,} wait", spread(request)),
-        ("the position of the last", spread(position)),
-        ("whether somebody waits", spread(waits)),
-        ("whether to give way", spread(gives_way)),
-        ("claiming an export", spread(claims)),
-        (f"rescue enqueues {done['enqueued']:,} that Redis forgot", f"{forgotten:.1f} s"),
-        (f"rescue after that, {twice['enqueued']:,} enqueued", ms(again)),
-        ("messages that wait then", f"{queue.message_count() or 0:,}"),
+        (f"start of an export, with {count:,} queued exports", spread(request)),
+        ("queue position of the last export", spread(position)),
+        ("has_queued_exports()", spread(waits)),
+        ("should_yield()", spread(gives_way)),
+        ("claim of an export", spread(claims)),
+        (f"rescue of {done['enqueued']:,} exports that Redis has lost", f"{forgotten:.1f} s"),
+        (f"next rescue, {twice['enqueued']:,} enqueued", ms(again)),
+        ("messages in the queue after it", f"{queue.message_count() or 0:,}"),
     ]
 
 
@@ -224,11 +226,11 @@ def streams_rows(count: int) -> list[Row]:
     from notifications.streams import backlog
 
     names = [f"user-1{number:06}" for number in range(count)]
-    # As many streams again have no subscriber here.
+    # The same number of other streams have no subscriber here.
     others = [f"team-1{number:06}" for number in range(count)]
     Stream.objects.bulk_create([Stream(name=name) for name in (*names, *others)], batch_size=1_000)
     sweeps = [timed(partial(backlog.heads, names))[0] for _ in range(20)]
-    return [(f"where {count:,} streams stand, in each sweep", spread(sweeps))]
+    return [(f"positions of {count:,} streams, in each sweep", spread(sweeps))]
 
 
 # -- Helpers --------------------------------------------------------------------
@@ -242,7 +244,7 @@ def user(name: str) -> Any:
 
 
 def running(owner: str, *, parts: int) -> Export:
-    """Create an export with so many planned parts that a worker holds."""
+    """Create an export that a worker holds, with planned `parts`."""
     from exports.lifecycle import attempts
     from exports.lifecycle import parts as planned
     from exports.models import Export, Part
@@ -258,13 +260,13 @@ def running(owner: str, *, parts: int) -> Export:
 
 
 def expire(exports: Sequence[Export], *, ahead: bool = False) -> None:
-    """Let the leases of exports run out long ago, or `ahead` in the future."""
+    """Set the leases of exports to the past, or `ahead` to the future."""
     from exports.lifecycle.leases import Now
     from exports.models import Export, Part
 
-    gone = Now() + timedelta(hours=1 if ahead else -1)
-    Part.objects.filter(export__in=exports).update(lease_expires_at=gone)
-    Export.objects.filter(pk__in=[export.pk for export in exports]).update(lease_expires_at=gone)
+    moment = Now() + timedelta(hours=1 if ahead else -1)
+    Part.objects.filter(export__in=exports).update(lease_expires_at=moment)
+    Export.objects.filter(pk__in=[export.pk for export in exports]).update(lease_expires_at=moment)
 
 
 def shares(names: Sequence[str]) -> list[list[str]]:
@@ -351,7 +353,3 @@ def spread(seconds: Sequence[float]) -> str:
     middle = statistics.median(ordered)
     late = ordered[min(int(len(ordered) * 0.99), len(ordered) - 1)]
     return f"{ms(middle)}, p99 {ms(late)}"
-
-
-def ms(seconds: float) -> str:
-    return f"{seconds * 1000:,.1f} ms"

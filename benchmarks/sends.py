@@ -23,25 +23,25 @@ if TYPE_CHECKING:
     from redis import Redis
 
 QUEUE = "sends"
-PATIENCE = 600  # seconds for all pushes
+PATIENCE = 600  # Seconds for all pushes.
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-# A separate Celery app, because that of Waybill has no such task.
+# A separate Celery app, because Waybill's app has no such task.
 app = Celery("benchmarks", set_as_current=False)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.task_default_queue = QUEUE
 
 
 @dataclass
-class Figures:
+class Results:
     sent: int
     failed: int
     seconds: float
-    threads_before: list[str]  # in the child, by name
+    threads_before: list[str]  # The names of the child's threads.
     threads_after: list[str]
-    files_before: int  # open files of the child: sockets, and files of event loops
+    files_before: int  # The child's open files: sockets, and files of event loops.
     files_after: int
-    connections_before: int  # to Redis, of all processes
+    connections_before: int  # All connections to Redis.
     connections_after: int
 
 
@@ -67,7 +67,7 @@ def send(count: int) -> dict[str, Any]:
         push.push([Item("bench-1", position, "event", "log", {"n": number}, "then")])
     seconds = time.perf_counter() - begin
     # The thread of the last push ends a moment later.
-    with suppress(TimeoutError):  # A thread that stays is in the result.
+    with suppress(TimeoutError):  # The result contains a thread that does not end.
         wait_until(lambda: len(_threads()) <= len(threads_before), timeout=20)
     return {
         "sent": push.counters["sent"],
@@ -80,12 +80,12 @@ def send(count: int) -> dict[str, Any]:
     }
 
 
-def measure(redis: Callable[[], Redis], count: int) -> Figures:
+def measure(redis: Callable[[], Redis], count: int) -> Results:
     """Let a running worker push `count` times."""
     send.delay(1).get(timeout=PATIENCE)  # The first push creates connections.
     before = _connections(redis)
     done = send.delay(count).get(timeout=PATIENCE)
-    return Figures(**done, connections_before=before, connections_after=_connections(redis))
+    return Results(**done, connections_before=before, connections_after=_connections(redis))
 
 
 def _connections(redis: Callable[[], Redis]) -> int:

@@ -1,6 +1,6 @@
-"""Measure what stopped clients cost the web process and a good client, and what they miss.
+"""Measure what stopped clients cost the web process and a healthy client, and what they miss.
 
-Half of them read but never acknowledge. The others read nothing at all.
+Half of the stopped clients read but never acknowledge. The others read nothing.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ MEBIBYTE = 1024 * 1024
 
 
 @dataclass
-class Figures:
-    """Measurements of the web process and of the good client."""
+class Results:
+    """Measurements of the web process (memory in MiB) and of the healthy client."""
 
-    before: float  # MiB, when all have subscribed and nothing was sent
-    full: float  # MiB, when every window is full
-    after: float  # MiB, when all events have passed
-    closed: float  # MiB, when the stopped ones were closed
-    codes: list[int | None]  # the close codes of the clients that read
-    left: int  # remaining connections
-    seconds: float  # until the clients that returned had all events
-    slowest_pong: float  # seconds, until the stopped ones were closed
+    before: float  # Memory when all clients have subscribed and no event was sent.
+    full: float  # Memory when every window is full.
+    after: float  # Memory when all events have been published.
+    closed: float  # Memory when the stopped clients have been closed.
+    codes: list[int | None]  # The close codes of the clients that read.
+    left: int  # The number of remaining connections.
+    seconds: float  # Until the clients that returned had all events.
+    slowest_pong: float  # Seconds, before the stopped clients were closed.
 
 
 async def measure(
@@ -45,7 +45,7 @@ async def measure(
     events: int,
     each: int,
     returning: int,
-) -> Figures:
+) -> Results:
     """Stop `each` clients of both kinds, publish `events`, and let `returning` clients return."""
     process = psutil.Process(pid)
 
@@ -71,23 +71,27 @@ async def measure(
         full = mebibytes()
 
         await publish(events)
-        await until(lambda: healthy.offset == window + events, "the healthy one has everything")
+        await until(lambda: healthy.offset == window + events, "the healthy client has everything")
         after = mebibytes()
 
         # Clients that read nothing do not see their close frame.
-        await until(lambda: all(one.close_code for one in ignoring), "they are closed")
-        await until(lambda: connections() <= 1, "no connection is left but one")
+        await until(
+            lambda: all(one.close_code for one in ignoring), "the stopped clients are closed"
+        )
+        await until(lambda: connections() <= 1, "only one connection remains")
         codes = [one.close_code for one in ignoring]
         closed, left = mebibytes(), connections()
         slowest_pong = max(healthy.pongs)  # Later, returning clients use this process.
-        assert {one.offset for one in ignoring} <= {window}, "No more than a window was sent."
+        assert {one.offset for one in ignoring} <= {window}, "At most a window was sent."
 
         begin = loop.time()
         back = ignoring[:returning]
         for one in back:
             one.acknowledges = True
         async with following(back):
-            await until(lambda: {one.offset for one in back} == {healthy.offset}, "all are level")
+            await until(
+                lambda: {one.offset for one in back} == {healthy.offset}, "all have caught up"
+            )
         seconds = loop.time() - begin
         assert healthy.close_code is None
-    return Figures(before, full, after, closed, codes, left, seconds, slowest_pong)
+    return Results(before, full, after, closed, codes, left, seconds, slowest_pong)

@@ -1,7 +1,7 @@
-"""Measure all clients that reconnect at once with a cursor after a restart of the web process.
+"""Measure a mass reconnect: all clients return at once after a restart of the web process.
 
-An observer requests ordinary pages at the same time. The clients do not wait for a random time
-before they reconnect, although `stream.js` does, so this is the worst case.
+An observer requests ordinary pages at the same time. Unlike `stream.js`, the clients do not wait
+for a random time before they reconnect, so this is the worst case.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmarks.crowd import PATIENCE, PAUSE, Client, Requests, following, until, while_it_runs
+from benchmarks.crowd import PATIENCE, PAUSE, Client, Requests, following, running, until
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Figures:
+class Results:
     """The measurements. Times are in seconds."""
 
-    level: float  # from the first reconnected client until the last one has all events
-    median: dict[str, float]  # of ordinary requests, by path
+    level: float  # From the first reconnected client until the last client has all events.
+    median: dict[str, float]  # The time of ordinary requests, by path.
     slowest: dict[str, float]
-    most: int  # the highest number of connections to the database
-    left: int  # the connections after all clients have left
+    most: int  # The highest number of connections to the database.
+    left: int  # The connections after all clients have left.
 
 
 async def measure(
@@ -43,8 +43,8 @@ async def measure(
     missed: int,
     kept: int,
     paths: Sequence[str],
-) -> Figures:
-    """`connections` counts the database connections of the web process. It keeps `kept` of them."""
+) -> Results:
+    """Run the test. `connections` counts the web process's connections; it keeps `kept` open."""
     crowd = [Client(address) for _ in range(clients)]
     seen = []
 
@@ -53,7 +53,7 @@ async def measure(
             seen.append(await connections())
             await asyncio.sleep(PAUSE)
 
-    async with following(crowd, comes_back=True):
+    async with following(crowd, reconnect=True):
         await publish(1)
         await until(lambda: {each.offset for each in crowd} == {1}, "all are live")
         await asyncio.to_thread(stop)
@@ -61,12 +61,14 @@ async def measure(
         await publish(missed)
         requests = [Requests(f"{address.url}{path}", address.cookie) for path in paths]
         async with AsyncExitStack() as stack:
-            for each in (observe, *(one.ask for one in requests)):
-                await stack.enter_async_context(while_it_runs(each()))
+            for each in (observe, *(one.run for one in requests)):
+                await stack.enter_async_context(running(each()))
             await asyncio.to_thread(start)
             await until(lambda: any(each.is_following for each in crowd), "the first is back")
             begin = time.monotonic()
-            await until(lambda: {each.offset for each in crowd} == {1 + missed}, "all are level")
+            await until(
+                lambda: {each.offset for each in crowd} == {1 + missed}, "all have caught up"
+            )
             level = time.monotonic() - begin
             await until(lambda: all(one.seconds for one in requests), "pages are answered")
     # Connections of requests are closed a moment after the last response.
@@ -74,7 +76,7 @@ async def measure(
         if (left := await connections()) <= kept:
             break
         await asyncio.sleep(PAUSE)
-    return Figures(
+    return Results(
         level,
         {path: statistics.median(each.seconds) for path, each in zip(paths, requests, strict=True)},
         {path: max(each.seconds) for path, each in zip(paths, requests, strict=True)},

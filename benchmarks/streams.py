@@ -1,10 +1,10 @@
-"""Load tests of streams: stopped clients, all clients at once, and a worker with many pushes.
+"""Load tests of streams: stopped clients, a mass reconnect, and a worker with many pushes.
 
     make bench ARGS=streams
     make bench ARGS="streams --events 10000 --stopped 20 --clients 100 --sends 1000"
 
-These numbers are no ratios, so they hold for the machine that printed them. Each has a limit that
-must hold on any machine.
+The numbers are no ratios, so they hold only for the machine that printed them. The last column has
+the limit that must hold on any machine.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ import django
 
 from benchmarks import stopped, storm
 from benchmarks.crowd import Address, allow_files
-from benchmarks.surroundings import surroundings
+from benchmarks.environment import isolated
+from benchmarks.output import ms, say
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 PATHS = ("/health/live", "/exports/")
 THREADS = 4
-RETURNING = 4  # stopped clients that return; each reads every event
+RETURNING = 4  # Stopped clients that return. Each of them reads every event.
 
 Row = tuple[str, str, str]
 
@@ -45,14 +46,21 @@ def main(arguments: list[str]) -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--events", type=int, default=100_000, help="that pass the stopped ones")
-    parser.add_argument("--stopped", type=int, default=200, help="clients, half of each kind")
-    parser.add_argument("--clients", type=int, default=1_000, help="that come back at once")
+    parser.add_argument(
+        "--events",
+        type=int,
+        default=100_000,
+        help="events that are published while clients are stopped",
+    )
+    parser.add_argument(
+        "--stopped", type=int, default=200, help="stopped clients, half of each kind"
+    )
+    parser.add_argument("--clients", type=int, default=1_000, help="clients that reconnect at once")
     parser.add_argument("--sends", type=int, default=10_000, help="pushes of one worker")
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     allow_files()
-    with surroundings() as environment:
+    with isolated() as environment:
         os.environ.update(environment)
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
         django.setup()
@@ -67,7 +75,7 @@ def main(arguments: list[str]) -> None:
 
 def stopped_rows(each: int, events: int) -> list[Row]:
     address = sign_in("stopped")
-    say(f"{2 * each} clients stop, {events:,} events pass")
+    say(f"{2 * each} clients stop, {events:,} events are published")
     with web() as server:
         seen = asyncio.run(
             stopped.measure(
@@ -83,22 +91,22 @@ def stopped_rows(each: int, events: int) -> list[Row]:
     codes = sorted({str(code) for code in seen.codes})
     return [
         (f"memory with {2 * each} idle clients", f"{seen.before:.0f} MiB", ""),
-        ("the same, every window full", f"{seen.full:.0f} MiB", "bounded: clients by window"),
-        (f"grown while {events:,} events pass", f"{seen.after - seen.full:.1f} MiB", "a few MiB"),
-        ("close codes of those that read", ", ".join(codes), "4408"),
-        ("connections left but the healthy one's", str(seen.left - 1), "0"),
+        ("memory with full windows", f"{seen.full:.0f} MiB", "bounded: clients times window"),
+        (f"growth during {events:,} events", f"{seen.after - seen.full:.1f} MiB", "a few MiB"),
+        ("close codes of clients that read", ", ".join(codes), "4408"),
+        ("remaining connections of stopped clients", str(seen.left - 1), "0"),
         (
-            f"{min(each, RETURNING)} come back for all of it",
+            f"{min(each, RETURNING)} clients return and read everything",
             f"{seen.seconds:.0f} s",
-            "nothing is missing",
+            "no event is missing",
         ),
-        ("slowest pong of the healthy one", ms(seen.slowest_pong), "it notices nothing"),
+        ("slowest pong of the healthy client", ms(seen.slowest_pong), "as without stopped clients"),
     ]
 
 
 def storm_rows(clients: int) -> list[Row]:
     address = sign_in("storm")
-    say(f"{clients:,} clients come back at once")
+    say(f"{clients:,} clients reconnect at once")
     with web() as server:
         seen = asyncio.run(
             storm.measure(
@@ -114,13 +122,13 @@ def storm_rows(clients: int) -> list[Row]:
             )
         )
     return [
-        (f"{clients:,} clients are level after", f"{seen.level:.1f} s", "all of them"),
+        (f"{clients:,} clients have caught up after", f"{seen.level:.1f} s", "all of them"),
         *(
             (f"{path} meanwhile", f"{ms(seen.median[path])}, at most {ms(seen.slowest[path])}", "")
             for path in PATHS
         ),
-        ("connections to the database at once", str(seen.most), f"{THREADS} and one a request"),
-        ("left when all have gone", str(seen.left), f"{THREADS} at most"),
+        ("most connections to the database", str(seen.most), f"{THREADS}, and one per request"),
+        ("connections after all clients have left", str(seen.left), f"at most {THREADS}"),
     ]
 
 
@@ -139,7 +147,7 @@ def sends_rows(count: int) -> list[Row]:
             process.terminate()
     each = seen.seconds / max(seen.sent, 1)
     return [
-        (f"{seen.sent:,} of {count:,} pushes, each", ms(each), "all of them"),
+        (f"{seen.sent:,} of {count:,} pushes, time of each", ms(each), "all of them"),
         (
             "connections to Redis before and after",
             f"{seen.connections_before}, {seen.connections_after}",
@@ -169,14 +177,14 @@ class Web:
                 "NOTIFICATIONS_MAX_CONNECTIONS": "0",  # All clients have the same user.
             },
         )
-        wait_until(self._answers_or_is_gone, 60, "the web process answers")
+        wait_until(self._responds_or_has_ended, 60, "the web process responds")
 
-    def _answers_or_is_gone(self) -> bool:
+    def _responds_or_has_ended(self) -> bool:
         if self.process.poll() is not None:
             raise SystemExit("The web process has ended.")
-        return self._answers()
+        return self._responds()
 
-    def _answers(self) -> bool:
+    def _responds(self) -> bool:
         try:
             urllib.request.urlopen(f"http://{HOST}:{port()}/health/live", timeout=60).close()
         except OSError:
@@ -207,7 +215,7 @@ def port() -> int:
 
 
 def sign_in(name: str) -> Address:
-    """Create a user. Return their session and stream."""
+    """Create a user. Return the address of their stream, with a session."""
     from django.contrib.auth import get_user_model
     from django.db import connection
     from django.test import Client
@@ -250,14 +258,6 @@ def manage(*arguments: str) -> list[str]:
     return [sys.executable, "manage.py", *arguments]
 
 
-def say(text: str) -> None:
-    print(text, file=sys.stderr)
-
-
-def ms(seconds: float) -> str:
-    return f"{seconds * 1000:,.1f} ms"
-
-
 def table(rows: list[Row]) -> str:
-    lines = ["| what | seen | must be |", "|---|---:|---|"]
+    lines = ["| what | measured | must be |", "|---|---:|---|"]
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])

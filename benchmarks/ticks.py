@@ -1,7 +1,7 @@
 """Publish progress like workers: python -m benchmarks.ticks USER SECONDS
 
-The values of all active exports of the user change four times a second, all at once. Workers report
-as often, but one after the other, which is easier for the page.
+The values of all running exports of the user change four times a second, all at once. Workers
+report as often, but not at the same time, which is easier for the page.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import time
 
 from benchmarks.export import set_up
 
-ROUND = 0.25  # seconds, the interval of exports/worker/progress.py
-ROWS = 2_000  # the rows of each export in a round
+ROUND = 0.25  # Seconds: the interval of exports/worker/progress.py.
+ROWS = 2_000  # The rows of each export in a round.
 
 
 def main(user: int, seconds: float) -> None:

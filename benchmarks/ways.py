@@ -11,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from benchmarks.export import BASE, LIMIT, POSTGRES, SQLITE, WAYS
+from benchmarks.output import say
 from exports.formats import WRITERS
 
 if TYPE_CHECKING:
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
 
     from benchmarks.export import Way
 
-Figures = dict[str, float]  # the rows, seconds, mebibytes and processor seconds of one run
+Result = dict[str, float]  # the rows, seconds, mebibytes and processor seconds of one run
 
-TOP = "| way | rows | rows/s | of {limit} | of the loop | CPU µs a row | peak MiB |"
-RULE = "|---|---:|---:|---:|---:|---:|---:|"
+HEADER = "| way | rows | rows/s | of {limit} | of the loop | CPU µs per row | peak MiB |"
+HEADER_RULE = "|---|---:|---:|---:|---:|---:|---:|"
 
 
 def measure(environment: Mapping[str, str], *, rows: int, rounds: int) -> str:
@@ -29,7 +30,7 @@ def measure(environment: Mapping[str, str], *, rows: int, rounds: int) -> str:
     vendor = SQLITE if environment["DATABASE_URL"].startswith("sqlite") else POSTGRES
     fill(environment, rows)
     chosen = available(vendor, environment)
-    results: dict[str, list[Figures]] = {way.name: [] for way in chosen}
+    results: dict[str, list[Result]] = {way.name: [] for way in chosen}
     for number in range(rounds):
         for way in chosen:  # Ways alternate, so that a busy machine affects all of them.
             say(f"round {number + 1} of {rounds}: {way.name}")
@@ -49,7 +50,7 @@ def available(vendor: str, environment: Mapping[str, str]) -> list[Way]:
 
 
 def fill(environment: Mapping[str, str], rows: int) -> None:
-    """Make sure that the database has so many flights."""
+    """Make sure that the database has at least `rows` flights."""
     python = sys.executable
     for command in (
         [python, "manage.py", "migrate", "--verbosity", "0"],
@@ -60,15 +61,16 @@ def fill(environment: Mapping[str, str], rows: int) -> None:
         subprocess.run(command, env=environment, check=True, stdout=sys.stderr)
 
 
-def run(way: Way, rows: int, environment: Mapping[str, str]) -> Figures:
+def run(way: Way, rows: int, environment: Mapping[str, str]) -> Result:
     count = str(share(way, rows))
     command = [sys.executable, "-m", "benchmarks.export", way.name, count]
     done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE)
-    figures: Figures = json.loads(done.stdout)
-    return figures
+    result: Result = json.loads(done.stdout)
+    return result
 
 
 def share(way: Way, rows: int) -> int:
+    """Return how many of `rows` this way writes."""
     return max(rows // way.share, 1)
 
 
@@ -80,8 +82,8 @@ def title(vendor: str, rows: int, rounds: int) -> str:
     )
 
 
-def table(results: Mapping[str, list[Figures]], ways: Sequence[Way], rows: int) -> str:
-    """Return medians as Markdown. Ratios compare rows a second, so slow ways may write fewer."""
+def table(results: Mapping[str, list[Result]], ways: Sequence[Way], rows: int) -> str:
+    """Return medians as Markdown. Ratios compare rows per second, so slow ways may write fewer."""
     wrong = {
         way.name: counts
         for way in ways
@@ -94,7 +96,7 @@ def table(results: Mapping[str, list[Figures]], ways: Sequence[Way], rows: int) 
         for way in ways
     }
     limit = next((name for name in LIMIT.values() if name in speed), BASE)
-    lines = [TOP.format(limit=limit), RULE]
+    lines = [HEADER.format(limit=limit), HEADER_RULE]
     for way in ways:
         each = results[way.name]
         processor = statistics.median(one["processor"] / one["rows"] for one in each)
@@ -109,7 +111,3 @@ def table(results: Mapping[str, list[Figures]], ways: Sequence[Way], rows: int) 
         )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
-
-
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

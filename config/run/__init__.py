@@ -3,7 +3,7 @@
 `__main__` prepares the database and starts the manager, which is supervisord. The manager starts
 the processes that `processes` lists, restarts those that end, and stops all of them at a signal or
 when its parent has ended. Each process writes to a log file, and `serving` shows the files in the
-terminal. So a lost terminal interrupts no process. `kill_worker` kills the worker, to show that its
+terminal, so a lost terminal interrupts no process. `kill_worker` kills the worker, to show that its
 export continues.
 """
 

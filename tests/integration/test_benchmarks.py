@@ -126,9 +126,9 @@ def test_scale_benchmark_leaves_nothing_behind(tmp_path):
 
     assert done.returncode == 0, done.stderr
     seen = dict(line.strip("| ").split(" | ") for line in done.stdout.splitlines()[2:])
-    assert int(seen["statements of one report"]) > 0
-    assert float(seen["messages to Redis of a report"]) > 0
-    assert {"9 parts are claimed and finished in", "where 9 streams stand, in each sweep"} < set(
+    assert int(seen["SQL statements per report"]) > 0
+    assert float(seen["messages to Redis per report"]) > 0
+    assert {"9 parts are claimed and finished in", "positions of 9 streams, in each sweep"} < set(
         seen
     )
     assert list(tmp_path.iterdir()) == []
@@ -163,9 +163,9 @@ def test_stream_benchmark_leaves_nothing_behind(tmp_path):
 
     assert done.returncode == 0, done.stderr
     seen = dict(line.split(" | ")[:2] for line in done.stdout.splitlines()[2:])
-    assert seen["| close codes of those that read"] == "4408"
-    assert seen["| connections left but the healthy one's"] == "0"
-    assert "| 20 of 20 pushes, each" in seen
+    assert seen["| close codes of clients that read"] == "4408"
+    assert seen["| remaining connections of stopped clients"] == "0"
+    assert "| 20 of 20 pushes, time of each" in seen
     assert list(tmp_path.iterdir()) == []
 
 

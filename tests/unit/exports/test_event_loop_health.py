@@ -70,7 +70,7 @@ def test_last_block_is_remembered_with_its_time(monkeypatch: pytest.MonkeyPatch)
     dog._is_logged = False
     before = time.monotonic()
 
-    dog._end(watchdog.Sample("site.py:7", SimpleNamespace()), 0.3, 0.1)  # type: ignore[arg-type]
+    dog._record(watchdog.Sample("site.py:7", SimpleNamespace()), 0.3, 0.1)  # type: ignore[arg-type]
 
     (at, seconds), *_none = dog.blocks.last
     assert before <= at <= time.monotonic()

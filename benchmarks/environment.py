@@ -23,26 +23,27 @@ from tests.services.processes import Run
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Settings for other data, files or modes must not affect measurements.
-NOT_OURS = ("STORAGE_URL", "EXPORTS_WORK_DIR", "REDIS_PREFIX", "DEBUG", "LOG_LEVEL")
+# Settings of the caller that must not affect measurements.
+IGNORED = ("STORAGE_URL", "EXPORTS_WORK_DIR", "REDIS_PREFIX", "DEBUG", "LOG_LEVEL")
 
-# The server waits for the disk, as in production, and allows a hundred workers.
-SERVER = {"fsync": "on", "full_page_writes": "on", "max_connections": 400}
+# As in production, the server waits for the disk. It allows enough connections for a hundred
+# workers.
+SERVER_SETTINGS = {"fsync": "on", "full_page_writes": "on", "max_connections": 400}
 
 SQLITE, POSTGRES = DATABASES = ("sqlite", "postgres")
 
 
 @contextmanager
-def surroundings(database: str = SQLITE) -> Iterator[dict[str, str]]:
-    """Yield the environment of measurements on `database` or that of BENCH_DATABASE_URL.
+def isolated(database: str = SQLITE) -> Iterator[dict[str, str]]:
+    """Yield the environment variables for measurements on `database` or BENCH_DATABASE_URL.
 
-    They never use DATABASE_URL, because they fill tables and create a superuser.
+    Measurements never use DATABASE_URL, because they fill tables and create superusers.
     """
     with tempfile.TemporaryDirectory(prefix="waybill-bench-") as path:
         var = Path(path)
         with _database(database, var) as named, _valkey(var / "valkey.sock") as redis_url:
             yield {
-                **{name: value for name, value in os.environ.items() if name not in NOT_OURS},
+                **{name: value for name, value in os.environ.items() if name not in IGNORED},
                 "VAR_DIR": str(var),
                 # Measurements may store any number of bytes.
                 "EXPORTS_MAX_REQUESTS_PER_DAY": "0",
@@ -65,7 +66,7 @@ def _database(kind: str, var: Path) -> Iterator[dict[str, str]]:
         yield {"DATABASE_URL": f"sqlite:///{var / 'bench.sqlite3'}"}
     else:
         with closing(Run()) as run:
-            server = Postgres(run, SERVER)
+            server = Postgres(run, SERVER_SETTINGS)
             server.start()
             yield {"DATABASE_URL": server.url("postgres"), "PSQL": str(server.binary("psql"))}
 
