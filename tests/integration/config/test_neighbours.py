@@ -102,7 +102,7 @@ async def test_log_and_events_are_never_compressed(browser, finished, settings):
     events.close()
 
 
-def test_never_compressed_hides_the_accept_encoding_header():
+def test_disable_compression_hides_the_accept_encoding_header():
     request = RequestFactory().get("/", headers=COMPRESSED)
     assert "Accept-Encoding" in request.headers
 
