@@ -56,7 +56,7 @@ def _recent_networks(action: Action, hour: datetime) -> list[str | None]:
 
 
 def _with_notice(made: AuditEntry, *, for_all: bool = False) -> AuditEntry:
-    """Add that a limit is reached: that of the address, or that `for_all` addresses."""
+    """Add that a limit is reached. An entry `for_all` addresses does not name this attempt."""
     made.details = {**made.details, **LIMIT_NOTICE}
     if for_all:
         made.address, made.object_key, made.object_label, made.user_agent = None, "", "", ""

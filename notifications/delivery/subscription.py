@@ -155,7 +155,7 @@ class Subscription:
         return Send(item, self.sent)
 
     def stalled_since(self) -> float | None:
-        """Return when the window became full, or None if an ack has freed a part since."""
+        """Return when the window became full, or None if it is not full."""
         return self._full_since
 
     def _free_window(self) -> int:

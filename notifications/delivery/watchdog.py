@@ -137,7 +137,7 @@ class Watchdog:
         self._called_at = time.monotonic()
 
     def _take_sample(self, *, is_busy: bool) -> Sample | None:
-        """Return the stack of the code that holds the loop, or None if the process only waits."""
+        """Return the stack of the code that holds the loop, or None if no code holds it."""
         frames = sys._current_frames()
         running = list(_inside_loop(frames.get(self._loop_thread)))
         if not running and is_busy:

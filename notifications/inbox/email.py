@@ -71,7 +71,7 @@ def compose(described: Sequence[tuple[Event, Notice]], to: str) -> EmailMessage:
     headers = {
         "Message-ID": f"<{last.stream.epoch}.{name}@{urlsplit(_site()).hostname}>",
         "Date": format_datetime(last.at),
-        "Auto-Submitted": "auto-generated",  # So that vacation responders do not reply.
+        "Auto-Submitted": "auto-generated",  # Vacation responders do not reply to such messages.
     }
     return EmailMessage(title, f"{text.strip()}\n", to=[to], headers=headers)
 

@@ -213,8 +213,7 @@ def _due() -> QuerySet[Stream]:
     """Return the streams of users who have due notifications and are not claimed."""
     free = Q(inbox__mail_after=None) | Q(inbox__mail_after__lte=Now())
     streams = Stream.objects.filter(free, name__startswith="user-")
-    # Most users have no due notification. Comparing offsets excludes most of them without their
-    # events.
+    # Most users have no due notification. Comparing offsets excludes them without a read of events.
     behind = streams.alias(mailed=Coalesce("inbox__mailed_offset", 0)).filter(head__gt=F("mailed"))
     events = _mailable().filter(stream=OuterRef("pk"), offset__gt=OuterRef("mailed"))
     return behind.filter(Exists(events)).order_by("pk")

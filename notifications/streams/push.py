@@ -3,7 +3,7 @@
 There are two kinds: new items of streams, and users whose rights may have changed. All pushes of a
 transaction are sent together, after its commit. A push raises no error, and delays its caller only
 briefly: it has a short timeout, and a failure pauses pushes for a while. Within seconds, hubs find
-items that were not pushed in the tables.
+in the tables the items that were not pushed.
 """
 
 from __future__ import annotations

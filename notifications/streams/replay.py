@@ -90,7 +90,7 @@ class Replay:
         done = Replayed(stream.name, begin, stream.head)
         self.report(done)
         for batch in self._batches(stream, start):
-            # After the first event, each offset must be the previous one plus 1.
+            # The first offset must be `start`, and each further one the previous one plus 1.
             expected = done.cursor.offset + 1
             for event in batch:
                 self._look_for_gap(done, expected, event.offset - 1)
