@@ -89,7 +89,7 @@ def _request(file_format: str, *, python: bool, options: dict[str, Any]) -> Expo
     from exports import lifecycle
     from exports.spec.spec import build_spec
 
-    # Each export has another user, because a user may start only so many exports a minute.
+    # Each export has another user, because a user may start only a few exports a minute.
     user = get_user_model().objects.create(username=str(uuid4()), is_superuser=True)
     columns = HEADERS if python else IN_SQL
     spec = build_spec(

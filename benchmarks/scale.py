@@ -190,7 +190,7 @@ def queue_rows(count: int) -> list[Row]:
     first, last = waiting.first(), waiting.last()
     assert first is not None
     assert last is not None
-    # Each export has another user, because one user may not have so many active exports.
+    # Each export has another user, because one user may not have that many active exports.
     people = [user(f"requester {number}") for number in range(20)]
 
     def start(person: Any) -> None:

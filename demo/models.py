@@ -88,7 +88,7 @@ class Flight(models.Model):
     flight = models.SmallIntegerField(_("flight number"))
     tailnum = models.CharField(_("tail number"), max_length=6, null=True)  # noqa: DJ001 - NA is NULL
     # The data set lacks the planes of 50 094 flights with a tail number, and the airports of 7 602
-    # flights to Puerto Rico and the Virgin Islands. So the codes are stored besides the keys.
+    # flights to Puerto Rico and the Virgin Islands. So the codes are stored, too.
     # Because of null=True, each join is a LEFT JOIN, so that no export drops a flight.
     plane = models.ForeignKey(
         Plane,
