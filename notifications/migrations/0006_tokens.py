@@ -6,7 +6,7 @@ import notifications.models
 
 
 def keep_valid(apps, schema_editor):
-    """Tokens of before go on with the password that their user has now, for the usual time."""
+    """Keep existing tokens valid, bound to the current password of their user."""
     tokens = apps.get_model("notifications", "Token").objects.using(schema_editor.connection.alias)
     for token in tokens.select_related("user"):
         password = salted_hmac("notifications.tokens", token.user.password, algorithm="sha256")
