@@ -11,6 +11,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import django
+from django.core.management import call_command
+from django.db import connections
 from redis import Redis
 from redis.backoff import ConstantBackoff
 from redis.exceptions import ConnectionError as NoConnection
@@ -21,7 +24,7 @@ from tests.services.postgres import Postgres
 from tests.services.processes import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 # Settings of the caller that must not affect measurements.
 IGNORED = ("STORAGE_URL", "EXPORTS_WORK_DIR", "REDIS_PREFIX", "DEBUG", "LOG_LEVEL")
@@ -53,6 +56,17 @@ def isolated(database: str = SQLITE) -> Iterator[dict[str, str]]:
                 **named,
                 "REDIS_URL": redis_url,
             }
+
+
+def use(environment: Mapping[str, str], *, static_files: bool = False) -> None:
+    """Set up Django in this process with `environment`, and prepare the database."""
+    os.environ.update(environment)
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    django.setup()
+    call_command("migrate", verbosity=0)
+    if static_files:
+        call_command("collectstatic", interactive=False, verbosity=0)
+    connections.close_all()  # Benchmarks count the connections of other processes.
 
 
 @contextmanager

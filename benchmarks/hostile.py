@@ -16,24 +16,21 @@ import argparse
 import asyncio
 import json
 import os
-import signal
 import statistics
-import subprocess
 import sys
 import time
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import django
 from django.conf import settings
 
 from benchmarks.attacks import ATTACKS, CUT_OFF_SECONDS, is_refusal
 from benchmarks.crowd import Client, allow_files, following, running
-from benchmarks.environment import POSTGRES, isolated
+from benchmarks.environment import POSTGRES, isolated, use
 from benchmarks.output import say
 from benchmarks.page import PRODUCTION
-from benchmarks.streams import HOST, manage, sign_in
+from benchmarks.streams import HOST, sign_in
 from tests.services.nginx import Nginx
 from tests.services.processes import Run
 from tests.services.waybill import Server, Worker
@@ -71,16 +68,11 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--seconds", type=float, default=20, help="of each period")
     parser.add_argument("--flights", type=int, default=100_000, help="rows of the export")
     options = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     allow_files()
     with isolated(POSTGRES) as environment, closing(Run()) as run:
-        os.environ.update({**environment, **PRODUCTION, "DATABASE_POOL_SIZE": "20"})
-        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-        django.setup()
+        use({**environment, **PRODUCTION, "DATABASE_POOL_SIZE": "20"}, static_files=True)
         # This process starts many small exports of one user, so it has no limit of requests.
         settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = settings.EXPORTS_MAX_REQUESTS_PER_DAY = 0
-        for command in (("migrate", "--verbosity", "0"), ("collectstatic", "--no-input")):
-            subprocess.run(manage(*command), check=True, stdout=subprocess.DEVNULL)
         print(_measure(run, options.only, options.seconds, options.flights))
 
 

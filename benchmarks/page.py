@@ -10,8 +10,6 @@ Compare the ratios: all pages are measured in the same run, so a busy machine af
 from __future__ import annotations
 
 import argparse
-import os
-import signal
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -20,12 +18,11 @@ from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING
 
-import django
 from playwright.sync_api import sync_playwright
 
-from benchmarks.environment import isolated
+from benchmarks.environment import isolated, use
 from benchmarks.output import say
-from benchmarks.streams import HOST, manage, sign_in, web
+from benchmarks.streams import HOST, sign_in, web
 from benchmarks.ticks import ROUND, ROWS
 from tests.services import chromium
 from tests.support.waiting import wait_until
@@ -123,13 +120,8 @@ def main(arguments: list[str]) -> None:
         "--rounds", type=int, default=3, help="rounds of all pages; the medians are printed"
     )
     options = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with isolated() as environment:
-        os.environ.update({**environment, **PRODUCTION})
-        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-        django.setup()
-        for command in (("migrate", "--verbosity", "0"), ("collectstatic", "--no-input")):
-            subprocess.run(manage(*command), check=True, stdout=subprocess.DEVNULL)
+        use({**environment, **PRODUCTION}, static_files=True)
         empty, full = sign_in("empty"), sign_in("full")
         fill("full", options.bars, options.history)
         with web(), browsing() as browser:

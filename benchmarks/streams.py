@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -21,11 +20,9 @@ from contextlib import closing, contextmanager
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
-import django
-
 from benchmarks import stopped, storm
 from benchmarks.crowd import Address, allow_files
-from benchmarks.environment import isolated
+from benchmarks.environment import isolated, use
 from benchmarks.output import ms, say
 from tests.support.waiting import wait_until
 
@@ -58,13 +55,9 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--clients", type=int, default=1_000, help="clients that reconnect at once")
     parser.add_argument("--sends", type=int, default=10_000, help="pushes of one worker")
     options = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     allow_files()
     with isolated() as environment:
-        os.environ.update(environment)
-        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-        django.setup()
-        subprocess.run(manage("migrate", "--verbosity", "0"), check=True, stdout=sys.stderr)
+        use(environment)
         rows = [
             *stopped_rows(options.stopped // 2, options.events),
             *storm_rows(options.clients),
@@ -252,10 +245,6 @@ def _connections() -> int:
         count: int = cursor.fetchone()[0]
     connection.close()
     return count
-
-
-def manage(*arguments: str) -> list[str]:
-    return [sys.executable, "manage.py", *arguments]
 
 
 def table(rows: list[Row]) -> str:
