@@ -194,7 +194,7 @@ def test_refused_digest_is_skipped_or_postponed(server, ada, monkeypatch):
     monkeypatch.setattr(mail, "MAX_SINGLE", 2)
     notify_all(ada, *"abc")
     server.message_reply = "452 Come back later"
-    assert send_due() == SendResult(later=1)
+    assert send_due() == SendResult(postponed=1)
     end_waits()
     server.message_reply = "554 No such letters"
     assert send_due() == SendResult(refused=1)

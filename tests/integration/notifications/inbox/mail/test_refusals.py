@@ -144,7 +144,7 @@ def test_temporary_refusal_postpones_only_one_user(server, ada, make_user, asked
     else:
         server.message_reply = "452 Come back later"
 
-    assert send_due() == SendResult(later=1)
+    assert send_due() == SendResult(postponed=1)
     server.recipient_replies.clear()
     server.message_reply = "250 OK"
     notify_all(make_user("bob"), "c")
@@ -161,7 +161,7 @@ def test_backend_failure_postpones_only_its_email(ada, make_user, settings):
     notify_all(ada, "a")
     notify_all(make_user("bob"), "b")
 
-    assert send_due() == SendResult(sent=1, later=1)
+    assert send_due() == SendResult(sent=1, postponed=1)
     assert [row.mailed_offset for row in Inbox.objects.order_by("user")] == [0, 1]
 
 
