@@ -17,8 +17,8 @@ from copy import copy
 CONTROL = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]",
 )
-# PostgreSQL stores neither NUL nor half of a surrogate pair. Half of a pair, which is in the name
-# of a file that is not UTF-8, cannot be sent to a client either.
+# PostgreSQL stores neither NUL nor half of a surrogate pair. The name of a file that is not UTF-8
+# has such halves, which cannot be sent to a client either.
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 # Every further line of a log entry begins with this. A line without it begins a new entry.
 INDENT = "    "

@@ -8,7 +8,8 @@ from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.forms import AuthenticationForm
 from django.core.validators import MaxLengthValidator
 
-MAX_PASSWORD = 4096  # Characters. Hashing a much longer password would take too long.
+# Characters. Django once had the same limit, against costly hashes of long passwords.
+MAX_PASSWORD = 4096
 
 
 class BoundedPassword:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # With these limits, half a million attempts an hour write 500 rows, about 200 kB.
 MAX_PER_ADDRESS = 20
 MAX_TOTAL = 500
-LIMIT_NOTICE = {"more": "Further ones in this hour are not recorded."}
+LIMIT_NOTICE = {"more": "Further attempts in this hour are not recorded."}
 
 
 def record_refused(action: Action, about: record.About, request: HttpRequest | None) -> None:
