@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from hypothesis.strategies import SearchStrategy
+    from pytest_django.fixtures import SettingsWrapper
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.proves("file-matches-queryset")]
 
@@ -40,7 +41,8 @@ LONG = settings(SUITE, max_examples=500, derandomize=False)
 
 
 @pytest.fixture
-def user(transactional_db: None) -> Iterator[User]:
+def user(transactional_db: None, settings: SettingsWrapper) -> Iterator[User]:
+    settings.EXPORTS_MAX_REQUESTS_PER_MINUTE = 0  # Many examples are refused.
     with models.installed():
         yield User.objects.create_superuser("person")
 
