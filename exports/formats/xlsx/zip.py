@@ -91,7 +91,7 @@ class Archive:
         self._put(FINAL)
         entry = self._entries[-1]
         entry = self._entries[-1] = entry._replace(size=entry.size + len(FINAL))
-        large = max(entry.size, entry.raw) > _LARGEST
+        large = max(entry.size, entry.raw) >= _LARGEST
         form = _DESCRIPTOR_64 if large else _DESCRIPTOR
         self._put(form.pack(b"PK\7\x08", entry.crc, entry.size, entry.raw))
 

@@ -77,7 +77,10 @@ def test_local_header_has_no_sizes_and_the_zip64_version():
 
 
 @pytest.mark.parametrize(
-    ("raw", "form"), [(GIB_4 - 1, "<4s3I"), (GIB_4, "<4sI2Q")], ids=["4 GiB - 1", "4 GiB"]
+    # The directory needs ZIP64 from 4 GiB - 1 on, and readers take the width from there.
+    ("raw", "form"),
+    [(GIB_4 - 2, "<4s3I"), (GIB_4 - 1, "<4sI2Q")],
+    ids=["4 GiB - 2", "4 GiB - 1"],
 )
 def test_data_descriptor_has_the_width_of_its_sizes(raw, form):
     out = io.BytesIO()
