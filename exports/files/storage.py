@@ -42,7 +42,8 @@ BLOCK = 1024 * 1024  # Bytes that callers read from a stored file at once.
 FOLDER = "exports"
 # The names that are made here, also with the suffix that Django adds to a name that is taken. The
 # database stores names. If a row has another path, nothing is opened or deleted.
-_NAME = re.compile(rf"{FOLDER}/[0-9a-f-]{{36}}/[A-Za-z0-9][A-Za-z0-9._-]*")
+_UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_NAME = re.compile(rf"{FOLDER}/{_UUID}/[A-Za-z0-9][A-Za-z0-9._-]*")
 
 WORK_PREFIX = "waybill-"
 # No task runs this long, so a process that wrote an older file is dead.

@@ -117,6 +117,17 @@ def test_leftovers_without_a_row_are_deleted(make, folder):
     assert ids(folder) == set()
 
 
+def test_folder_that_only_resembles_a_key_stops_no_pruning(make, folder):
+    export = make(Status.FAILED)
+    export.parts.all().delete()
+    odd = folder / "files" / "exports" / ("-" * 36)
+    odd.mkdir()
+
+    assert vars(prune.prune(90)) == did(ended=1)
+
+    assert ids(folder) == {odd.name}
+
+
 def test_storage_without_listing_is_pruned_by_rows(make, folder, monkeypatch):
     def cannot(*_):
         raise NotImplementedError
