@@ -30,8 +30,8 @@ def credentials_of(request: HttpRequest) -> bytes:
 
 
 def has_bearer_token(authorization: str) -> bool:
-    """Return whether a header Authorization has a bearer token."""
-    return authorization.lower().startswith("bearer ")
+    """Return whether a header Authorization is for a bearer token, even if the token is missing."""
+    return authorization.partition(" ")[0].lower() == "bearer"
 
 
 def _digest(authorization: str, session_key: str | None) -> bytes:

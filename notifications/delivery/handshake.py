@@ -34,9 +34,8 @@ def authenticate(scope: Scope) -> User | None:
     or has changed their password.
     """
     headers = headers_of(scope)
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return tokens.user_of(token)
+    if has_bearer_token(authorization := headers.get("authorization", "")):
+        return tokens.user_of(authorization.partition(" ")[2])
     return _session_user(session_key_of(headers))
 
 

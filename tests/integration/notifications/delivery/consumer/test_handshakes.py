@@ -75,6 +75,17 @@ async def test_refused_token_is_in_the_audit_trail(user):
     assert "waybill_wrong" not in str(vars(entry))
 
 
+@pytest.mark.parametrize("header", [b"Bearer", b"Bearer ", b"bearer x"])
+async def test_missing_or_unknown_token_is_refused_beside_a_session(cookie, header):
+    socket = Socket([*headers(cookie=cookie), (b"authorization", header)])
+
+    accepted, _ = await socket.shake_hands()
+
+    assert not accepted
+    await socket.disconnect()
+    assert await in_thread(only, "token_refused")
+
+
 async def test_handshake_without_a_token_is_not_in_the_audit_trail():
     for cookie in ("", "nobodys"):
         socket = Socket(headers(cookie=cookie))
