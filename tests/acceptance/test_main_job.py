@@ -99,6 +99,9 @@ def test_export_outlives_its_worker(
     assert kept <= set(done), "finished parts were done again"
     names = [frame["event"] for frame in follower.frames if frame["type"] == "event"]
     assert [name for name in names if name != "log"] == [
-        *("export.queued", "export.started", "export.rescued", "export.started"),
+        "export.queued",
+        "export.started",
+        "export.rescued",
+        "export.started",
         "export.succeeded",
     ]

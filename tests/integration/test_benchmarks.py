@@ -99,7 +99,12 @@ def test_benchmark_measures_every_way_and_leaves_nothing_behind(tmp_path, databa
     scratch.mkdir()
 
     done = bench(
-        *("--database", database, "--rows", "300", "--rounds", "1"),
+        "--database",
+        database,
+        "--rows",
+        "300",
+        "--rounds",
+        "1",
         DATABASE_URL=f"sqlite:///{theirs / 'db.sqlite3'}",
         STORAGE_URL=f"file://{theirs / 'files'}",
         VAR_DIR=str(theirs / "var"),

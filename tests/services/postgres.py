@@ -72,7 +72,8 @@ class Postgres:
             "postgres",
             [
                 self.binary("postgres"),
-                *("-D", data),
+                "-D",
+                data,
                 *(part for name, value in settings.items() for part in ("-c", f"{name}={value}")),
             ],
             env=ENVIRONMENT,

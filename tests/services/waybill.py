@@ -103,8 +103,14 @@ class Server:
         process = self._run.start(
             "web",
             [
-                *(sys.executable, "-m", "daphne"),
-                *("-b", HOST, "-p", str(self.port), *self._arguments),
+                sys.executable,
+                "-m",
+                "daphne",
+                "-b",
+                HOST,
+                "-p",
+                str(self.port),
+                *self._arguments,
             ],
             env=self._env,
         )

@@ -286,9 +286,30 @@ with isolate_apps("tests") as apps:
 
 
 MODELS = (
-    *(Country, Stay, Note, Author, Draft, Page, Profile, Tag, Book, Award, Novelist),
-    *(ByUUID, ByBinary, ByNumber, ByText, ByDuration, ByFloat, ByTime, ByDate, ByRank),
-    *(ByOther, ByOtherYet, ByBytesAndText, ByPair),
+    Country,
+    Stay,
+    Note,
+    Author,
+    Draft,
+    Page,
+    Profile,
+    Tag,
+    Book,
+    Award,
+    Novelist,
+    ByUUID,
+    ByBinary,
+    ByNumber,
+    ByText,
+    ByDuration,
+    ByFloat,
+    ByTime,
+    ByDate,
+    ByRank,
+    ByOther,
+    ByOtherYet,
+    ByBytesAndText,
+    ByPair,
 )
 _VIEW = """
 CREATE VIEW tests_bookline AS

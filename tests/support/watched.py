@@ -14,7 +14,10 @@ class Watched(Exporter):
     queryset = Flight.objects.all()
     permission = "demo.export_flight"
     columns = [
-        *("id", "carrier__name", "dest__name", "tailnum"),
+        "id",
+        "carrier__name",
+        "dest__name",
+        "tailnum",
         Column("delay", F("arr_delay") - F("dep_delay")),
         # The class does not exist yet when this line runs.
         Column("speed", needs=["id"], python=lambda key: Watched.speed(key)),  # noqa: PLW0108

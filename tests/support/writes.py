@@ -8,8 +8,13 @@ from dataclasses import dataclass
 from tests.support.source import parsed
 
 WRITES = {
-    *("create", "bulk_create", "get_or_create", "update_or_create"),
-    *("update", "bulk_update", "delete"),
+    "create",
+    "bulk_create",
+    "get_or_create",
+    "update_or_create",
+    "update",
+    "bulk_update",
+    "delete",
 }
 
 

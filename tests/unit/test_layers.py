@@ -32,8 +32,12 @@ TABLES = {
     ),
 }
 WORK = (
-    *("exports.formats", "exports.readers", "exports.worker"),
-    *("exports.files.s3", "exports.files.storage", "exports.log.capture"),
+    "exports.formats",
+    "exports.readers",
+    "exports.worker",
+    "exports.files.s3",
+    "exports.files.storage",
+    "exports.log.capture",
 )
 HTTP = ("django.http", "django.views", "django.urls", "channels", "ninja")
 

@@ -18,8 +18,14 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 STARTERS = {
-    *("Thread", "Timer", "ThreadPoolExecutor", "start_new_thread"),
-    *("sync_to_async", "to_thread", "run_in_executor", "submit"),
+    "Thread",
+    "Timer",
+    "ThreadPoolExecutor",
+    "start_new_thread",
+    "sync_to_async",
+    "to_thread",
+    "run_in_executor",
+    "submit",
 }
 CLEANER = "closes_connections"
 

@@ -77,9 +77,16 @@ def test_numbers_in_attributes_have_no_separators(settings, language, large):
     client = Client(headers={"Accept-Language": language})
     client.force_login(large)
     pages = [
-        *("/exports/", "/exports/?page=1", "/inbox/", "/inbox/latest", "/exports/new/flights/"),
-        *("/exports/new/flights/?preset=12346", "/admin/demo/flight/export/"),
-        *("/admin/demo/flight/", "/admin/exports/export/", "/admin/exports/export/health/"),
+        "/exports/",
+        "/exports/?page=1",
+        "/inbox/",
+        "/inbox/latest",
+        "/exports/new/flights/",
+        "/exports/new/flights/?preset=12346",
+        "/admin/demo/flight/export/",
+        "/admin/demo/flight/",
+        "/admin/exports/export/",
+        "/admin/exports/export/health/",
         *(f"/admin/notifications/{name}/" for name in ("stream", "event", "retained", "inbox")),
         *(f"/admin/notifications/event/{pk}/change/" for pk in Event.objects.values_list("pk")[0]),
     ]

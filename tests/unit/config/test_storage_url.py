@@ -70,8 +70,12 @@ def test_bucket_url_gives_a_bucket_with_its_options(url, options):
         *(
             (url, "three slashes, then the path")
             for url in (
-                *("file://", "file:///", "file://srv/files", "file:files"),
-                *("file:///srv?x=1", "file:///srv/files#1"),
+                "file://",
+                "file:///",
+                "file://srv/files",
+                "file:files",
+                "file:///srv?x=1",
+                "file:///srv/files#1",
             )
         ),
         *(
@@ -86,7 +90,8 @@ def test_bucket_url_gives_a_bucket_with_its_options(url, options):
         *(
             (url, "are endpoint, region, addressing, each once")
             for url in (
-                *("s3://bucket?acl=public-read", "s3://bucket?region=a&region=b"),
+                "s3://bucket?acl=public-read",
+                "s3://bucket?region=a&region=b",
                 "s3://bucket#x",
             )
         ),

@@ -12,8 +12,15 @@ from tests.integration.config.access_matrix.people import PEOPLE
 
 # What exists and is none of theirs must look to these people like what does not exist.
 BLIND = (
-    *("anonymous", "stranger", "exporter", "inactive", "teammate", "reader", "rival"),
-    *("clerk", "revoked"),
+    "anonymous",
+    "stranger",
+    "exporter",
+    "inactive",
+    "teammate",
+    "reader",
+    "rival",
+    "clerk",
+    "revoked",
 )
 # People in the order of the columns:
 #   anonymous stranger exporter owner demoted inactive teammate reader rival
@@ -168,7 +175,8 @@ ROUTES: dict[str, tuple[str, str]] = {
     r"admin/(demo|notifications)/(?!token)\w+/(<path:object_id>/history/|)": ("look", "look"),
     r"admin/(demo|notifications)/(?!token)\w+/<path:object_id>/change/": ("look", "nobody"),
     r"admin/(demo|notifications)/(?!token)\w+/(add|<path:object_id>/delete)/": (
-        *("nobody", "nobody"),
+        "nobody",
+        "nobody",
     ),
     r"admin/demo/(flight|weather|plane|airport)/export/": ("select", "selected"),
     r"admin/demo/(flight|weather|plane|airport)/export/preview/": ("staff method", "select"),
@@ -179,7 +187,8 @@ ROUTES: dict[str, tuple[str, str]] = {
     r"admin/(auth|django_celery_results)/\w+/(<path:object_id>/history/|)": ("look", "look"),
     r"admin/(auth/\w+|django_celery_results/groupresult)/add/": ("write", "write"),
     r"admin/(auth/\w+|django_celery_results/groupresult)/<path:object_id>/change/": (
-        *("look", "write"),
+        "look",
+        "write",
     ),
     # No field of theirs is required, so an empty form is one that can be saved.
     r"admin/django_celery_results/taskresult/add/": ("write", "written"),

@@ -223,7 +223,10 @@ def test_response_cannot_redirect_elsewhere_be_framed_or_cached(world, sender, p
         if content_type == FORM:
             body = f"{body}&next={quote(ELSEWHERE)}"
         answer = sender.send(
-            *(person, method, f"{path}?next={quote(ELSEWHERE)}", body if method == "POST" else ""),
+            person,
+            method,
+            f"{path}?next={quote(ELSEWHERE)}",
+            body if method == "POST" else "",
             content_type=content_type,
         )
         sent = answer.headers

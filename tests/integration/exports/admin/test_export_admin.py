@@ -56,8 +56,13 @@ def test_admin_can_neither_add_change_nor_delete_an_export(operator):
 def test_pages_have_no_inline_script_or_style(operator):
     export = make(Status.RUNNING)
     pages = (
-        *(LIST, change(export), "/admin/demo/flight/", "/admin/demo/flight/export/"),
-        *(f"{LIST}health/", "/admin/notifications/event/", "/admin/notifications/stream/"),
+        LIST,
+        change(export),
+        "/admin/demo/flight/",
+        "/admin/demo/flight/export/",
+        f"{LIST}health/",
+        "/admin/notifications/event/",
+        "/admin/notifications/stream/",
     )
 
     for page in pages:

@@ -182,7 +182,12 @@ ROOTS: dict[str, type[Any]] = {
     root.__name__: root for root in (*FAMILIES, Special, Alias, Bytes, Pair, Folded, Seen)
 }
 _TABLES: list[type[models.Model]] = [
-    *(Place, *FAMILIES, Special, Bytes, Pair, Folded),
+    Place,
+    *FAMILIES,
+    Special,
+    Bytes,
+    Pair,
+    Folded,
     *(model for related in RELATED.values() for model in related.values()),
 ]
 _VIEW = (

@@ -176,5 +176,7 @@ def test_duplicate_message_is_processed_once(superuser, worker):
     export.refresh_from_db()
     assert (export.status, export.attempt) == (Status.SUCCEEDED, 1)
     assert exporting.events(export.stream) == [
-        *("export.queued", "export.started", "export.succeeded")
+        "export.queued",
+        "export.started",
+        "export.succeeded",
     ]

@@ -27,8 +27,17 @@ from tests.support.starting import start_export
 pytestmark = pytest.mark.django_db
 
 PARTS = [
-    *("database", "migrations", "redis", "broker", "workers", "running", "rescue"),
-    *("storage", "work directory", "space", "exporters"),
+    "database",
+    "migrations",
+    "redis",
+    "broker",
+    "workers",
+    "running",
+    "rescue",
+    "storage",
+    "work directory",
+    "space",
+    "exporters",
 ]
 
 

@@ -89,7 +89,11 @@ def by_union(_self, _user):
 
 
 COLUMNS = [
-    *("id", "carrier__name", "dest__name", "tailnum", "dep_delay"),
+    "id",
+    "carrier__name",
+    "dest__name",
+    "tailnum",
+    "dep_delay",
     Column("late", needs=["dep_delay"], python=lambda delay: delay > 5),
 ]
 # Of each filter values that are seen, hidden in one database, in the other, and nowhere.
@@ -222,7 +226,10 @@ def files():
         if number % 3 == 0:
             done = resume_with(export)
             made[json.dumps(done.params, sort_keys=True)] = (
-                *(done.status, done.error, done.rows_total, done.rows_done),
+                done.status,
+                done.error,
+                done.rows_total,
+                done.rows_done,
                 content(done) if done.file else b"",
             )
     return made

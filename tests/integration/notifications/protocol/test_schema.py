@@ -38,7 +38,10 @@ async def test_frames_conform_to_the_schema_without_extra_fields(settings):
     frames = []
     async with asyncio.timeout(60):
         while {frame["type"] for frame in frames} != FIELDS.keys() - {
-            *("subscribe", "unsubscribe", "ack", "ping")
+            "subscribe",
+            "unsubscribe",
+            "ack",
+            "ping",
         }:
             frames.append(await socket.communicator.receive_json_from(TIMEOUT))
     await socket.disconnect()

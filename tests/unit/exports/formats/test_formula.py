@@ -76,7 +76,12 @@ def test_no_cell_is_a_formula_at_any_splitting_delimiter(writer, reader):
             "'a",
             "''",
         ),
-        *("a, b", "a;b", "x\ny", "a,\tb", "well-known; not-so", "a |b"),
+        "a, b",
+        "a;b",
+        "x\ny",
+        "a,\tb",
+        "well-known; not-so",
+        "a |b",
     ],
 )
 def test_harmless_text_is_unchanged(text):

@@ -31,8 +31,14 @@ NOT_SHOWN = {
     *("NoRoom", "WaitsForSpace"),  # So are these. The status shows that an export waits for room.
     *("DefinitionError", "TookTooLong"),  # These are not raised while an export runs.
     # These refuse a request.
-    *("IllegalMove", "OverLimit", "TooManyExports", "TooManyRequests", "TooManyRefusals"),
-    *("TooManyInADay", "OverQuota", "OutOfSpace"),
+    "IllegalMove",
+    "OverLimit",
+    "TooManyExports",
+    "TooManyRequests",
+    "TooManyRefusals",
+    "TooManyInADay",
+    "OverQuota",
+    "OutOfSpace",
 }
 FORESEEN = {
     name

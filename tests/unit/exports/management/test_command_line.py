@@ -27,8 +27,17 @@ def test_text_that_is_no_pair_is_refused(text):
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        *(("true", True), ("false", False), ("6", 6), ("-1", -1), ("0", 0)),
-        *((";", ";"), ("True", "True"), ("007", "007"), ("1.5", "1.5"), ("", ""), ("null", "null")),
+        ("true", True),
+        ("false", False),
+        ("6", 6),
+        ("-1", -1),
+        ("0", 0),
+        (";", ";"),
+        ("True", "True"),
+        ("007", "007"),
+        ("1.5", "1.5"),
+        ("", ""),
+        ("null", "null"),
     ],
 )
 def test_option_is_parsed_as_boolean_number_or_text(text, value):
@@ -91,8 +100,12 @@ def test_each_stage_and_status_gives_a_line():
     )
 
     assert said == [
-        *("Queued, 2 ahead.", "Queued.", "Waiting for disk space."),
-        *("Counting rows.", "Assembling the file.", "Succeeded."),
+        "Queued, 2 ahead.",
+        "Queued.",
+        "Waiting for disk space.",
+        "Counting rows.",
+        "Assembling the file.",
+        "Succeeded.",
     ]
 
 

@@ -99,7 +99,13 @@ async def test_checksum_covers_the_compressed_bytes(client, finish):
 @pytest.mark.parametrize(
     "name",
     [
-        *("/etc/passwd", "../secret", "exports/../secret", "secret", "", ".", "exports"),
+        "/etc/passwd",
+        "../secret",
+        "exports/../secret",
+        "secret",
+        "",
+        ".",
+        "exports",
         "exports/{pk}/../../secret",
         "exports/{pk}/..",
         "exports/{pk}/sub/1.csv",
@@ -123,8 +129,18 @@ async def test_forged_file_name_opens_nothing(client, export, folder, name, way)
 @pytest.mark.parametrize(
     "odd",
     [
-        *("../../etc/passwd", "..%2f..%2fetc%2fpasswd", "1", "0", "-1", "*", "%00", "' OR 1=1 --"),
-        *("00000000-0000-0000-0000-000000000000", "{PK}", "{pk}/../{pk}", "{pk}%20"),
+        "../../etc/passwd",
+        "..%2f..%2fetc%2fpasswd",
+        "1",
+        "0",
+        "-1",
+        "*",
+        "%00",
+        "' OR 1=1 --",
+        "00000000-0000-0000-0000-000000000000",
+        "{PK}",
+        "{pk}/../{pk}",
+        "{pk}%20",
     ],
 )
 def test_malformed_id_finds_nothing(refused, export, where, odd):

@@ -14,8 +14,17 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def test_command_stores_the_request_as_typed():
     CommandResult(
-        *("flights", "--format", "jsonl", "--columns", "id,tailnum", "--label", "Two columns"),
-        *("--filter", "carrier=UA", "--filter", "origin=EWR"),
+        "flights",
+        "--format",
+        "jsonl",
+        "--columns",
+        "id,tailnum",
+        "--label",
+        "Two columns",
+        "--filter",
+        "carrier=UA",
+        "--filter",
+        "origin=EWR",
     )
 
     export = Export.objects.get()

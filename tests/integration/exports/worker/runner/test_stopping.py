@@ -89,8 +89,13 @@ def test_resumed_export_continues_from_its_finished_parts(superuser, at):
     assert "Continuing from the finished parts: 20 rows are done." in log(export)
     assert list(Part.objects.values_list("attempt", flat=True)) == [1, 1, 2, 1]
     assert events(export.stream) == [
-        *("export.queued", "export.started", "export.pausing", "export.paused"),
-        *("export.queued", "export.started", "export.succeeded"),
+        "export.queued",
+        "export.started",
+        "export.pausing",
+        "export.paused",
+        "export.queued",
+        "export.started",
+        "export.succeeded",
     ]
 
 
