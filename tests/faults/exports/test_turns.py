@@ -65,7 +65,10 @@ def test_queued_exports_know_their_positions(depot):
     assert [queue_position(export) for export in waiting] == [1, 2, 3]
     lifecycle.cancel(waiting[0])
     assert [queue_position(each) for each in Export.objects.order_by("created_at")] == [
-        *(None, None, 1, 2)
+        None,
+        None,
+        1,
+        2,
     ]
     hold.release()
     depot.assert_unharmed(running)
