@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
+from django.db import connections
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from rich.console import Console
@@ -24,6 +25,7 @@ from notifications.streams.access import user_stream
 from notifications.streams.cursor import Cursor
 from notifications.streams.pacing import Pacer
 from notifications.streams.replay import NotPossible, Replay, Replayed
+from notifications.writing import alias
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -143,6 +145,8 @@ class Command(BaseCommand):
         if self._current is None:
             self.stderr.write("Interrupted. Nothing has been replayed.")
             return
+        # Ctrl-C may have interrupted a query, and then its connection takes no other.
+        connections[alias()].close()
         done = self._current
         text = (
             f"Interrupted. {done.stream} is replayed up to {done.cursor.offset} of {done.head}. "

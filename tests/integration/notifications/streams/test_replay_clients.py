@@ -13,10 +13,12 @@ import sys
 from contextlib import suppress
 
 import pytest
+from django.core.management import call_command
+from django.db import connection
 
 from notifications.delivery import hub
 from notifications.models import Event, new_epoch
-from notifications.streams import push
+from notifications.streams import push, replay
 from tests.services.processes import ROOT
 from tests.support.replaying import replay_events
 from tests.support.streaming import append, connected, in_thread, session_of
@@ -113,6 +115,31 @@ async def test_ctrl_c_stops_the_replay_and_prints_where_to_resume(run, ada, sett
         offsets = [each["offset"] for each in socket.frames if each["type"] == "event"]
         assert offsets == list(range(1, 201))
         assert rest[0].startswith(f"{name}: {int(said[1]) + 1} to 200, ")
+
+
+@pytest.mark.only_on("postgres")
+def test_ctrl_c_during_a_query_still_prints_where_to_resume(pushed, monkeypatch, capsys):
+    append("user-1", "a", "b")
+    append("user-2", "a")
+    monkeypatch.setattr(replay, "BATCH", 1)
+    sent = []
+
+    def push_and_interrupt_a_query(items):
+        sent.extend(items)
+        if len(sent) == 2:
+            connection.connection.pgconn.send_query(b"SELECT pg_sleep(60)")
+            raise KeyboardInterrupt
+        return True
+
+    monkeypatch.setattr(push, "push", push_and_interrupt_a_query)
+
+    with pytest.raises(SystemExit) as ended:
+        call_command("replay_events")
+
+    assert ended.value.code == 130
+    said = capsys.readouterr().err
+    assert "Interrupted. user-1 is replayed up to 1 of 2." in said
+    assert said.endswith("Streams with later names, which are not replayed: 1.\n")
 
 
 def test_terminal_shows_the_progress_of_the_replay():
