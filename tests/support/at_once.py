@@ -49,7 +49,7 @@ def all_at_once(*functions: Callable[[], object]) -> None:
             connections.close_all()
 
     _run([threading.Thread(target=call, args=[function]) for function in functions])
-    assert problems == []
+    assert problems == [], repr(problems)
 
 
 def _run(threads: list[threading.Thread]) -> None:
