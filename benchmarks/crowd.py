@@ -224,7 +224,7 @@ async def until(condition: Callable[[], bool], what: str) -> None:
     """Wait until `condition` is true. Other tasks make it true."""
     try:
         async with asyncio.timeout(LONG):
-            while not condition():  # noqa: ASYNC110 - see above
+            while not condition():  # noqa: ASYNC110 - other tasks make it true
                 await asyncio.sleep(PAUSE / 10)
     except TimeoutError:
         raise TimeoutError(f"Not within {LONG} s: {what}") from None

@@ -26,7 +26,7 @@ REMOTE_COMMANDS = frozenset({"ping", "active_queues"})
 def refuse_remote_control(**_: object) -> None:
     """Remove all remote-control commands except REMOTE_COMMANDS, before a worker listens."""
     # This import registers the commands. Only workers need it.
-    from celery.worker.control import Panel  # noqa: PLC0415 - see above
+    from celery.worker.control import Panel  # noqa: PLC0415 - only workers need it
 
     for name in set(Panel.data) - REMOTE_COMMANDS:
         del Panel.data[name]

@@ -1,4 +1,4 @@
-"""Run everything in one terminal until Ctrl-C: what `make run` does.
+"""Run everything in one terminal until Ctrl-C, for `make run`.
 
 `__main__` prepares the database and starts the manager, which is supervisord. The manager starts
 the processes that `processes` lists, restarts those that end, and stops all of them at a signal or
